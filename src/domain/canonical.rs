@@ -1,0 +1,1 @@
+//! Canonical JSON: the one byte form of everything that is signed or logged.
