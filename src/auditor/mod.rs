@@ -1,1 +1,257 @@
-//! auditor
+//! The after-the-fact path: verify everything, trust nothing but the trust policy.
+//!
+//! For: names every changed byte. In: a data folder. Out: [`AuditReport`].
+//! May touch: everything that keeps or verifies records; clock and store are passed in.
+//! Never: repairs, writes, or stops at the first problem when it can name more.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::domain::{Coded, Digest, Timestamp};
+use crate::ledger::{self, Age, Trust, VerifiedLog};
+use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store, StoreError, VersionState, evidence};
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// True when nothing was wrong.
+    pub good: bool,
+    /// What was looked at, in numbers.
+    pub detail: String,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Stable code; `E_…` for those of the signing format.
+    pub code: String,
+    /// The file, record or version. Untrusted: show it escaped.
+    pub place: String,
+    /// What is wrong. Untrusted: show it escaped.
+    pub what: String,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// Everything that was looked at.
+    pub checks: Vec<Check>,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+    /// Digest of the trust policy that was used.
+    pub policy: Digest,
+    /// Who else saw the log.
+    pub witnesses: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl AuditReport {
+    /// True when nothing at all is wrong.
+    pub const fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn check(&mut self, name: &'static str, before: usize, detail: String) {
+        self.checks.push(Check { name, good: self.problems.len() == before, detail });
+    }
+
+    fn problem(&mut self, error: &(impl Coded + ?Sized), code: Option<&str>, place: impl Into<String>) {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(one) = cause {
+            what = format!("{what}: {one}");
+            cause = one.source();
+        }
+        self.problems.push(Problem { code: code.unwrap_or(error.code()).to_owned(), place: place.into(), what });
+    }
+}
+
+/// Verifies a data folder offline: files against the seal, log, statements, versions, memories, quarantine,
+/// raw inputs. `policy` is the digest of the trust policy the caller knows from elsewhere.
+///
+/// # Errors
+/// Only when there is no data folder to look at, or another process is writing it; everything else is a
+/// problem in the report.
+pub fn verify(data: &Path, policy: Option<&str>, now: Timestamp) -> Result<AuditReport, StoreError> {
+    let folder = DataFolder::open(data, Access::Read)?;
+    let mut report = AuditReport {
+        checks: Vec::new(),
+        problems: Vec::new(),
+        policy: Digest::of(fs::read(data.join("trust/policy.json")).unwrap_or_default()),
+        witnesses: "unwitnessed: nobody else has seen this log".to_owned(),
+        at: now,
+    };
+    let trust = match evidence::read_trust(data) {
+        Ok(trust) => trust,
+        Err(error) => {
+            report.problem(&error, None, "trust");
+            report.check("trust", 0, "the trust files do not load; nothing else can be verified".to_owned());
+            return Ok(report);
+        }
+    };
+    if let Some(known) = policy
+        && (known.len() < 12 || !report.policy.hex().starts_with(known))
+    {
+        report.problems.push(Problem {
+            code: "verify-other-policy".to_owned(),
+            place: "trust/policy.json".to_owned(),
+            what: format!("its digest is {}, not the one you know", report.policy),
+        });
+    }
+    report.check("trust", 0, format!("{} keys, one purpose each", trust.policy().keys().count()));
+    seal(&folder, &trust, &mut report)?;
+    if let Err(error) = Config::load(data) {
+        let before = report.problems.len();
+        report.problem(&error, None, "memgate.toml or policy.toml");
+        report.check("settings", before, "do not load".to_owned());
+    }
+    let log = log(data, &trust, &mut report);
+    match SqliteStore::open_read(&data.join(DATABASE)) {
+        Ok(store) => database(&store, log.as_ref(), &mut report),
+        Err(error) => {
+            let before = report.problems.len();
+            report.problem(&error, None, DATABASE);
+            report.check("database", before, "cannot be opened".to_owned());
+        }
+    }
+    Ok(report)
+}
+
+fn seal(folder: &DataFolder, trust: &Trust, report: &mut AuditReport) -> Result<(), StoreError> {
+    let before = report.problems.len();
+    let differences = folder.compare(|bytes| evidence::open_seal(trust, bytes))?;
+    for difference in &differences {
+        let (code, place) = match difference {
+            Difference::Seal(_) => ("seal-bad", "seal".to_owned()),
+            Difference::Changed(file) => ("seal-changed", file.clone()),
+            Difference::Gone(file) => ("seal-gone", file.clone()),
+            Difference::Added(file) => ("seal-added", file.clone()),
+            Difference::Unfinished => ("seal-unfinished", "unsealed".to_owned()),
+        };
+        report.problems.push(Problem { code: code.to_owned(), place, what: difference.to_string() });
+    }
+    let files = folder.inventory()?.lines().count().saturating_sub(1);
+    report.check("files", before, format!("{files} files against the signed seal"));
+    Ok(())
+}
+
+fn log(data: &Path, trust: &Trust, report: &mut AuditReport) -> Option<VerifiedLog> {
+    let before = report.problems.len();
+    let folder = evidence::log_folder(data);
+    match ledger::fsck(&folder, trust, Vec::new()) {
+        Ok(damage) => {
+            for one in damage {
+                report.problems.push(Problem {
+                    code: "log-damaged".to_owned(),
+                    place: format!("ledger/log/{}", one.file),
+                    what: one.why.to_owned(),
+                });
+            }
+        }
+        Err(error) => report.problem(&error, error.vector_code(), "ledger/log"),
+    }
+    match ledger::read_log(&folder, trust, Age::Archive, Vec::new()) {
+        Ok(log) => {
+            let detail =
+                format!("{} entries, {} versions, one signed tree", log.history().len(), log.history().versions().len());
+            report.check("log", before, detail);
+            Some(log)
+        }
+        Err(error) => {
+            report.problem(&error, error.vector_code(), "ledger/log");
+            report.check("log", before, "does not verify".to_owned());
+            None
+        }
+    }
+}
+
+fn database(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {
+    let before = report.problems.len();
+    match store.integrity() {
+        Ok(problems) => {
+            for what in problems {
+                report.problems.push(Problem { code: "database-damaged".to_owned(), place: DATABASE.to_owned(), what });
+            }
+        }
+        Err(error) => report.problem(&error, None, DATABASE),
+    }
+    report.check("database", before, "structure".to_owned());
+    versions(store, log, report);
+    let before = report.problems.len();
+    match store.all_held() {
+        Ok(records) => report.check("quarantine", before, format!("{} items against their digests", records.len())),
+        Err(error) => {
+            report.problem(&error, None, "quarantine");
+            report.check("quarantine", before, "does not read back".to_owned());
+        }
+    }
+    let before = report.problems.len();
+    let (count, bad) = match store.raw_digests() {
+        Ok(digests) => {
+            let bad: Vec<_> = digests.iter().filter_map(|d| store.raw(d).err().map(|e| (*d, e))).collect();
+            (digests.len(), bad)
+        }
+        Err(error) => {
+            report.problem(&error, None, "raw");
+            (0, Vec::new())
+        }
+    };
+    for (digest, error) in bad {
+        report.problem(&error, None, format!("raw {}", digest.short()));
+    }
+    report.check("raw inputs", before, format!("{count} against their digests"));
+}
+
+fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {
+    let before = report.problems.len();
+    let records = match store.versions() {
+        Ok(records) => records,
+        Err(error) => {
+            report.problem(&error, None, "versions");
+            report.check("versions", before, "do not read back".to_owned());
+            return;
+        }
+    };
+    let mut memories = 0;
+    let logged: Vec<_> = records.iter().filter(|r| r.state == VersionState::Logged).collect();
+    for record in &logged {
+        let place = format!("version {}", record.sequence);
+        let Some(log) = log else { continue };
+        let stored = match evidence::stored(store, record) {
+            Ok(stored) => stored,
+            Err(error) => {
+                report.problem(&error, error.vector_code(), place);
+                continue;
+            }
+        };
+        match log.version(stored) {
+            Ok(version) if *version.id() == record.statement => memories += version.memories().len(),
+            Ok(_) => report.problems.push(Problem {
+                code: "E_BINDING".to_owned(),
+                place,
+                what: "the stored statement id is not the one in the log".to_owned(),
+            }),
+            Err(error) => report.problem(&error, error.vector_code(), place),
+        }
+    }
+    // A version of the log that the database lost is a loss, too.
+    if let Some(log) = log {
+        for version in log.history().versions() {
+            let sequence = version.common().sequence;
+            if !logged.iter().any(|record| record.sequence == sequence) {
+                report.problems.push(Problem {
+                    code: "E_MISSING".to_owned(),
+                    place: format!("version {sequence}"),
+                    what: "it is in the log but not in the database".to_owned(),
+                });
+            }
+        }
+    }
+    report.check("versions", before, format!("{} with {memories} memories against their commitments", logged.len()));
+}

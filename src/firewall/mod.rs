@@ -1,1 +1,265 @@
-//! firewall
+//! The live path, one function per verb: init, dream, submit, recall, review, roll back.
+//!
+//! For: wires the rooms together. In: requests. Out: outcome types of its own.
+//! May touch: everything below except `report`; clock, randomness, store.
+//! Never: makes a decision that the gate did not make, or a version that the ledger did not sign.
+
+pub mod artifacts;
+mod dream;
+mod env;
+mod error;
+mod gateway;
+mod grades;
+mod init;
+mod output;
+mod review;
+mod screen;
+mod sign;
+mod submit;
+pub mod workspace;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::auth::{Principal, Role};
+use crate::config::Config;
+use crate::detect::{Budget, Scanner};
+use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
+use crate::gate::{Adopted, Approved, Basis, HeldRecord, HeldState, Place, Policy};
+use crate::ledger::SignedVersion;
+use crate::ingest::{Memory, RawInput};
+use crate::ruleset::RuleSet;
+use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store, evidence};
+
+pub use dream::{AcceptMode, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
+pub use env::Env;
+pub use error::FirewallError;
+pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
+pub use init::InitRequest;
+pub use output::{VersionDiff, VersionText, write_out};
+pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
+pub use sign::VersionInfo;
+pub use submit::Submitted;
+
+/// One open data folder with everything that works on it.
+pub struct Firewall {
+    folder: DataFolder,
+    store: SqliteStore,
+    config: Config,
+    policy: Policy,
+    scanner: Scanner,
+    vault: sign::Vault,
+    env: Env,
+}
+
+impl Firewall {
+    /// Opens a data folder to write: locks it, compares it with its seal, finishes or drops what an
+    /// interrupted run left.
+    ///
+    /// # Errors
+    /// Refused when the folder was changed from outside; unavailable when another process holds it.
+    pub fn open(data: &Path, env: Env) -> Result<Self, FirewallError> {
+        Self::open_with(data, env, Access::Write)
+    }
+
+    /// Opens a data folder to read.
+    ///
+    /// # Errors
+    /// As [`Firewall::open`].
+    pub fn open_read(data: &Path, env: Env) -> Result<Self, FirewallError> {
+        Self::open_with(data, env, Access::Read)
+    }
+
+    fn open_with(data: &Path, env: Env, access: Access) -> Result<Self, FirewallError> {
+        let folder = DataFolder::open(data, access)?;
+        let config = Config::load(data)?;
+        let trust = evidence::read_trust(data)?;
+        let differences = folder.compare(|bytes| evidence::open_seal(&trust, bytes))?;
+        // The policy is the owner's to edit: a new one is checked by itself and recorded by its digest.
+        let foreign: Vec<_> = differences
+            .into_iter()
+            .filter(|d| !matches!(d, crate::store::Difference::Changed(name) if name == crate::config::POLICY_FILE))
+            .filter(|d| *d != crate::store::Difference::Unfinished)
+            .collect();
+        if !foreign.is_empty() {
+            return Err(crate::store::StoreError::Changed { differences: foreign }.into());
+        }
+        let vault = sign::Vault::open(data, &config, access)?;
+        let database = data.join(DATABASE);
+        let store = match access {
+            Access::Write => SqliteStore::open(&database)?,
+            Access::Read => SqliteStore::open_read(&database)?,
+        };
+        let rules = Arc::new(RuleSet::builtin()?);
+        let policy = config.policy.clone();
+        let mut firewall = Self {
+            folder,
+            store,
+            config,
+            policy,
+            scanner: Scanner::new(rules, Budget::default()),
+            vault,
+            env,
+        };
+        if access == Access::Write {
+            firewall.recover()?;
+        }
+        Ok(firewall)
+    }
+
+    /// Ends the run: seals the folder when it was opened to write.
+    ///
+    /// # Errors
+    /// Unavailable when the seal cannot be written; the folder then says that a run did not finish.
+    pub fn close(self) -> Result<(), FirewallError> {
+        let Self { folder, store, vault, .. } = self;
+        drop(store);
+        folder.seal(|inventory| vault.sign_seal(inventory))
+    }
+
+    /// The store's settings and policy.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The scanner with the built-in rules.
+    pub const fn scanner(&self) -> &Scanner {
+        &self.scanner
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    fn now(&self) -> Timestamp {
+        self.env.now
+    }
+
+    fn operator(&self) -> Result<Principal, FirewallError> {
+        let settings = &self.config.settings;
+        Ok(Principal::new(settings.operator.clone(), settings.store.clone(), [Role::Operator])?)
+    }
+
+    fn reviewer(&self, name: &PrincipalId) -> Result<Principal, FirewallError> {
+        let settings = &self.config.settings;
+        let roles = settings.reviewers.contains(name).then_some(Role::Reviewer);
+        Ok(Principal::new(name.clone(), settings.store.clone(), roles)?)
+    }
+
+    fn keep_raw(&mut self, input: &RawInput) -> Result<(), FirewallError> {
+        self.store.put_raw(&input.name, input.bytes.peek_unscanned())?;
+        Ok(())
+    }
+
+    /// New quarantine records for held notes.
+    fn records(&self, passed: &gateway::Passed, submitter: &PrincipalId) -> Vec<HeldRecord> {
+        passed
+            .held
+            .iter()
+            .map(|(note, place)| {
+                HeldRecord::open(
+                    note.clone(),
+                    place.clone(),
+                    proposer(note, submitter),
+                    &self.policy,
+                    self.scanner.ruleset(),
+                    self.now(),
+                )
+            })
+            .collect()
+    }
+
+    fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, FirewallError> {
+        let fresh: Vec<&HeldRecord> = {
+            let mut fresh = Vec::new();
+            for record in records {
+                if self.store.held(&record.id)?.is_none() {
+                    fresh.push(record);
+                }
+            }
+            fresh
+        };
+        if !fresh.is_empty() {
+            // I10: the log knows of the items before the quarantine does.
+            let ids: Vec<&str> = fresh.iter().map(|r| r.id.as_str()).collect();
+            self.log_event("quarantine-held", &Digest::of(ids.join("\n")))?;
+        }
+        Ok(self.store.put_held(records)?)
+    }
+
+    fn save_dream(&mut self, report: &DreamReport) -> Result<(), FirewallError> {
+        let number = self.store.documents("dream")?.len() + 1;
+        let body = serde_json::to_string(report).map_err(FirewallError::encode)?;
+        self.store.put_document("dream", &format!("{number:08}"), &body)?;
+        Ok(())
+    }
+
+    /// Statements of the current version: their owner signed them.
+    fn adopted_from(&self, base: Option<&SignedVersion>) -> Result<Adopted, FirewallError> {
+        let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
+        let memories = base.map(SignedVersion::memories).unwrap_or_default();
+        Ok(Adopted::new(&grant, memories.iter().flat_map(|memory| dream::statements(memory.text()))))
+    }
+
+    /// What every memory is judged on: what reviewers destroyed, and the current version.
+    fn ground(&self) -> Result<Ground, FirewallError> {
+        let held = self.store.all_held()?;
+        let destroyed = held.into_iter().filter(|record| record.state == HeldState::Destroyed);
+        let base = match self.head()? {
+            Some(head) => Some(self.recall(head.sequence)?),
+            None => None,
+        };
+        Ok(Ground { tombstones: destroyed.map(|record| record.digest).collect(), base })
+    }
+
+    /// The memories of a version once more through scan and gate; one held note refuses all.
+    fn readmit(&self, version: &SignedVersion) -> Result<Vec<Approved>, FirewallError> {
+        let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
+        let adopted = [Adopted::new(&grant, version.memories().iter().flat_map(|m| dream::statements(m.text())))];
+        let ground = self.ground()?;
+        let mut passed = gateway::Passed::default();
+        for memory in version.memories() {
+            let mut basis = ground.basis(memory.path(), &adopted);
+            basis.unchanged = Some((Digest::of(memory.text()), memory.provenance().to_owned()));
+            let candidate = dream::as_found(&output::as_memory(memory));
+            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
+        }
+        passed.all_or_nothing()
+    }
+
+    /// The store's current memories as a dream reads them.
+    fn current_memories(&self) -> Result<Vec<Memory>, FirewallError> {
+        let Some(head) = self.head()? else { return Err(FirewallError::NoVersion) };
+        Ok(self.recall(head.sequence)?.memories().iter().map(output::as_memory).collect())
+    }
+}
+
+/// What every memory is judged on, read once a verb.
+struct Ground {
+    tombstones: BTreeSet<Digest>,
+    base: Option<SignedVersion>,
+}
+
+impl Ground {
+    fn basis<'a>(&self, path: &MemoryPath, adopted: &'a [Adopted]) -> Basis<'a> {
+        let unchanged = Firewall::provenance_of(self.base.as_ref(), path);
+        Basis { adopted, tombstones: self.tombstones.clone(), unchanged, ..Basis::default() }
+    }
+}
+
+/// On whose behalf a held note was proposed: the principal of its first cited session, else the caller.
+fn proposer(note: &crate::gate::HeldNote, caller: &PrincipalId) -> PrincipalId {
+    note.origins
+        .iter()
+        .find(|origin| origin.session.is_some())
+        .map_or_else(|| PrincipalId::new(format!("dream for {caller}")), |origin| origin.principal.clone())
+}
+
+fn nearest_heading(place: &Place) -> String {
+    match place {
+        Place::Memory { heading: Some(heading), .. } => heading.clone(),
+        _ => "Released".to_owned(),
+    }
+}

@@ -1,1 +1,18 @@
-//! store
+//! The data folder: one SQLite file, the log's tiles, the seal.
+//!
+//! For: keeps records. In: plain records. Out: plain records, never proofs.
+//! May touch: `domain`, `gate`, `ledger`; the database and the data folder.
+//! Never: decides; hands out anything that a verification has not to re-earn.
+
+mod error;
+pub mod evidence;
+pub mod folder;
+pub mod logdir;
+pub mod records;
+pub mod sqlite;
+
+pub use error::StoreError;
+pub use evidence::DATABASE;
+pub use folder::{Access, DataFolder, Difference};
+pub use records::{ObjectRecord, Store, VersionRecord, VersionState};
+pub use sqlite::SqliteStore;

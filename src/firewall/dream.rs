@@ -1,0 +1,440 @@
+//! The dream: screen, consolidate, gate, hold, sign.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{self, Adopt};
+use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
+use crate::consolidate::{Input, Marks, Workspace, consolidate};
+use crate::domain::{Candidate, Claim, Digest, Finding, MemoryPath, PrincipalId, Span, Stage, Untrusted};
+use crate::gate::policy::Accept;
+use crate::gate::{Accepted, Adopted, Basis, HeldRecord};
+use crate::ingest::{Memory, RawInput, Session};
+use crate::notes::Document;
+
+use super::gateway::Passed;
+use super::screen::{Screened, screen_sessions};
+use super::sign::Change;
+use super::{Firewall, FirewallError, Ground, VersionInfo};
+
+/// What happens to a dream's proposals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptMode {
+    /// All proposals are accepted; the gate still looks at each.
+    Proposals,
+    /// None, except those the policy accepts.
+    None,
+}
+
+/// What a dream reads.
+pub struct DreamRequest<'a> {
+    /// The memory folder, or `None` to dream over the store's current version.
+    pub memories: Option<Vec<Memory>>,
+    /// The sessions.
+    pub sessions: Vec<Session>,
+    /// Raw inputs to keep as evidence.
+    pub raw: Vec<RawInput>,
+    /// Steering text.
+    pub instructions: Option<String>,
+    /// The workspace the notes speak of.
+    pub workspace: Option<&'a dyn Workspace>,
+    /// What happens to proposals.
+    pub accept: AcceptMode,
+    /// Asked for each proposal before `accept` is looked at; `None` leaves it to `accept`.
+    pub ask: Option<&'a mut dyn FnMut(&Operation) -> Option<bool>>,
+    /// The owner vouches for the memory folder's notes even though the store has a version already.
+    pub adopt: bool,
+    /// Make the plan and the report, change nothing.
+    pub dry_run: bool,
+}
+
+/// A step of a dream, for progress bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A stage begins with so many units of work.
+    Stage(&'static str, usize),
+    /// Units done.
+    Done(usize),
+}
+
+/// What a dream did. Counts add up: every input note has one disposition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DreamReport {
+    /// Digest of the input snapshot: also the dream's id.
+    pub base: Digest,
+    /// Memories and notes read.
+    pub memories: usize,
+    /// Notes read.
+    pub notes: usize,
+    /// Sessions read.
+    pub sessions: usize,
+    /// Events read.
+    pub events: usize,
+    /// Bytes of transcript read.
+    pub session_bytes: usize,
+    /// The plan, as proposed.
+    pub plan: Plan,
+    /// Ids of the operations that took effect.
+    pub applied: Vec<String>,
+    /// Every input note with its terminal disposition.
+    pub dispositions: Vec<(NoteRef, Disposition)>,
+    /// Items in the quarantine because of this dream, worst first.
+    pub held: Vec<HeldRecord>,
+    /// How many of them are new there.
+    pub held_new: usize,
+    /// Notes turned away: memory or session, and why.
+    pub refused: Vec<RefusedNote>,
+    /// Masked secrets: memory and rule.
+    pub redacted: Vec<(MemoryPath, String)>,
+    /// Memories in the output.
+    pub output_memories: usize,
+    /// Notes in the output.
+    pub output_notes: usize,
+    /// The signed version, when content changed.
+    pub version: Option<VersionInfo>,
+    /// True when policy only observes.
+    pub observed: bool,
+}
+
+/// A note that was turned away. Its text is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedNote {
+    /// Where it would have gone.
+    pub path: MemoryPath,
+    /// Digest of its text.
+    pub digest: Digest,
+    /// Why, constant texts.
+    pub reasons: Vec<String>,
+    /// The rules that fired.
+    pub rules: Vec<String>,
+}
+
+impl DreamReport {
+    /// Number of input notes per disposition name.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for (_, disposition) in &self.dispositions {
+            *counts.entry(disposition_name(disposition)).or_insert(0) += 1;
+        }
+        counts
+    }
+    /// Operations that took effect, of one kind.
+    pub fn applied_of(&self, kind: OperationKind) -> usize {
+        self.plan.operations.iter().filter(|op| op.kind == kind && self.applied.contains(&op.id)).count()
+    }
+}
+
+/// Stable lower-case name of a disposition.
+pub const fn disposition_name(disposition: &Disposition) -> &'static str {
+    match disposition {
+        Disposition::Keep => "keep",
+        Disposition::MergedInto { .. } => "merged",
+        Disposition::SupersededBy { .. } => "superseded",
+        Disposition::Contested => "contested",
+        Disposition::Repaired => "repaired",
+        Disposition::Quarantined => "quarantined",
+        Disposition::Expired => "expired",
+        Disposition::Redacted => "redacted",
+    }
+}
+
+/// The marks of the scan before consolidation.
+struct Before {
+    memory_marks: BTreeMap<(MemoryPath, usize), Marks>,
+    held: Vec<HeldRecord>,
+    refused: Vec<RefusedNote>,
+    secrets: BTreeSet<(MemoryPath, Digest)>,
+    adopted: Vec<Adopted>,
+}
+
+impl Firewall {
+    /// Runs one dream. The input is never written; the store changes only by a new signed version and by
+    /// new items in the quarantine, both after everything else worked.
+    ///
+    /// # Errors
+    /// Refused input, an unavailable store, or a failed self-check; nothing is half-written.
+    pub fn dream(
+        &mut self,
+        request: DreamRequest<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<DreamReport, FirewallError> {
+        let grant = auth::authorize::<auth::Dream>(&self.operator()?)?;
+        let now = self.now();
+        let DreamRequest { memories, sessions, raw, instructions, workspace, accept, mut ask, adopt, dry_run } = request;
+        let from_folder = memories.is_some();
+        let memories = match memories {
+            Some(memories) => memories,
+            None => self.current_memories()?,
+        };
+        let ground = self.ground()?;
+        let vouch = adopt || (from_folder && ground.base.is_none());
+
+        progress(Progress::Stage("scan sessions", sessions.len()));
+        let screened =
+            screen_sessions(&self.scanner, &self.policy, &sessions, now, &mut |done| progress(Progress::Done(done)));
+        progress(Progress::Stage("scan memories", memories.len()));
+        let before = self.screen_memories(&memories, vouch || !from_folder, &ground, grant.principal(), progress)?;
+
+        progress(Progress::Stage("consolidate", 1));
+        let input = Input {
+            memories: &memories,
+            memory_marks: &before.memory_marks,
+            sessions: &sessions,
+            event_marks: &screened.marks,
+            workspace,
+            steering: instructions.as_deref(),
+            now,
+            options: crate::consolidate::Options::default(),
+        };
+        let plan = consolidate(&input)?;
+        progress(Progress::Done(1));
+        let accepted_ops = self.choose(&plan, accept, &mut ask);
+        let applied = plan.apply(&input, &accepted_ops)?;
+
+        progress(Progress::Stage("gate", applied.memories.len()));
+        let passed = self.gate_outputs(&applied.memories, &before, &ground, &plan, &accepted_ops, progress)?;
+        let mut held = self.records(&passed, grant.principal());
+        let mut refused = before.refused;
+        refused.extend(passed.refused.iter().map(|(note, place)| refused_note(place.memory(), note)));
+        refused.extend(passed.turned_away.iter().map(|(path, reason)| RefusedNote {
+            path: path.clone(),
+            digest: Digest::of(b""),
+            reasons: vec![(*reason).to_owned()],
+            rules: Vec::new(),
+        }));
+        held.extend(before.held);
+        held.extend(screened.held.iter().cloned());
+        dedup_held(&mut held);
+
+        let mut dispositions = applied.dispositions;
+        mark_redacted(&mut dispositions, &before.secrets);
+        let output_notes = passed.approved.iter().map(|a| Document::parse(a.text()).notes().count()).sum();
+        let mut report = DreamReport {
+            base: plan.base,
+            memories: memories.len(),
+            notes: dispositions.len(),
+            sessions: sessions.len(),
+            events: screened.events,
+            session_bytes: screened.bytes,
+            applied: applied_ids(&plan, &accepted_ops),
+            plan,
+            dispositions,
+            held,
+            held_new: 0,
+            refused,
+            redacted: passed.redacted.iter().map(|(path, rule)| (path.clone(), rule.to_string())).collect(),
+            output_memories: passed.approved.len(),
+            output_notes,
+            version: None,
+            observed: self.policy.mode == crate::gate::Mode::Observe,
+        };
+        if dry_run {
+            return Ok(report);
+        }
+        progress(Progress::Stage("sign", 1));
+        if self.policy.evidence.keep_raw {
+            for input in &raw {
+                self.keep_raw(input)?;
+            }
+        }
+        report.held_new = self.put_held(&report.held)?;
+        let change = Change::content(if ground.base.is_none() { "genesis" } else { "advance" });
+        report.version = self.sign_approved(passed.approved, change, &[grant.principal().clone()])?;
+        self.save_dream(&report)?;
+        progress(Progress::Done(1));
+        Ok(report)
+    }
+
+    /// Marks every input note, by what the gate would say of it as it lies there.
+    fn screen_memories(
+        &self,
+        memories: &[Memory],
+        vouch: bool,
+        ground: &Ground,
+        operator: &PrincipalId,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Before, FirewallError> {
+        let adopt = auth::authorize::<Adopt>(&self.operator()?)?;
+        let mut adopted = Vec::new();
+        if vouch {
+            adopted.push(Adopted::new(&adopt, memories.iter().flat_map(|m| statements(m.text.peek_unscanned()))));
+        }
+        adopted.push(self.adopted_from(ground.base.as_ref())?);
+        let mut before = Before {
+            memory_marks: BTreeMap::new(),
+            held: Vec::new(),
+            refused: Vec::new(),
+            secrets: BTreeSet::new(),
+            adopted,
+        };
+        for memory in memories {
+            let text = memory.text.peek_unscanned();
+            let document = Document::parse(text);
+            let scanned = self.scanner.scan(Untrusted::new(as_found(memory)));
+            for note in scanned.notes() {
+                let findings = note.findings.iter().filter_map(|i| scanned.findings().get(*i));
+                if findings.clone().any(|f| self.policy.redacts(f)) {
+                    before.secrets.insert((memory.path.clone(), Digest::of(note.body.slice(text).unwrap_or_default())));
+                }
+            }
+            let mut passed = Passed::default();
+            let mut basis = ground.basis(&memory.path, &before.adopted);
+            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(as_found(memory)));
+            let removed: BTreeSet<Digest> =
+                passed.held.iter().chain(&passed.refused).map(|(note, _)| Digest::of(&note.text)).collect();
+            for (number, note) in document.notes().enumerate() {
+                let findings: Vec<Finding> =
+                    scanned.findings().iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
+                // A held span that is no note of the input (glue, a part) marks the notes it touches.
+                let held = removed.contains(&document.body_digest(note))
+                    || passed.held.iter().chain(&passed.refused).any(|(held, _)| covers(&document, note.span, &held.text));
+                if held || !findings.is_empty() {
+                    before.memory_marks.insert((memory.path.clone(), number), Marks { findings, held });
+                }
+            }
+            before.held.extend(self.records(&passed, operator));
+            before.refused.extend(passed.refused.iter().map(|(note, place)| refused_note(place.memory(), note)));
+            progress(Progress::Done(1));
+        }
+        Ok(before)
+    }
+
+    fn choose(
+        &self,
+        plan: &Plan,
+        accept: AcceptMode,
+        ask: &mut Option<&mut dyn FnMut(&Operation) -> Option<bool>>,
+    ) -> BTreeSet<String> {
+        let policy = &self.policy.accept;
+        plan.operations
+            .iter()
+            .filter(|op| op.tier == Tier::Propose)
+            .filter(|op| {
+                let asked = ask.as_mut().and_then(|ask| ask(op));
+                asked.unwrap_or_else(|| {
+                    let by_policy = match op.kind {
+                        OperationKind::MergeNear => policy.merge_near,
+                        OperationKind::Subsume => policy.subsume,
+                        OperationKind::Supersede => policy.supersede,
+                        OperationKind::Repair => policy.repair,
+                        OperationKind::Quarantine => policy.quarantine,
+                        OperationKind::Expire => policy.expire,
+                        // What a fragile pattern says is for a person's eyes, whatever the policy accepts.
+                        OperationKind::Insight if op.warnings.is_empty() => policy.insight,
+                        OperationKind::Insight | OperationKind::Contest | OperationKind::MergeExact => Accept::Ask,
+                    };
+                    by_policy == Accept::Auto || accept == AcceptMode::Proposals
+                })
+            })
+            .map(|op| op.id.clone())
+            .collect()
+    }
+
+    fn gate_outputs(
+        &self,
+        outputs: &[OutputMemory],
+        before: &Before,
+        ground: &Ground,
+        plan: &Plan,
+        accepted: &BTreeSet<String>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Passed, FirewallError> {
+        let grant = auth::authorize::<auth::Accept>(&self.operator()?)?;
+        let texts = plan
+            .operations
+            .iter()
+            .filter(|op| accepted.contains(&op.id))
+            .filter_map(|op| op.output.as_ref())
+            .map(|output| Digest::of(&output.text));
+        let acceptance = [Accepted::new(&grant, texts)];
+        let mut passed = Passed::default();
+        for output in outputs {
+            let mut basis = ground.basis(&output.path, &before.adopted);
+            basis.accepted = &acceptance;
+            basis.set_findings = self.set_findings(output);
+            let candidate = Candidate {
+                path: output.path.clone(),
+                text: output.text.peek_unscanned().clone(),
+                claims: output.claims.clone(),
+                stage: Stage::Consolidate,
+            };
+            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
+            progress(Progress::Done(1));
+        }
+        Ok(passed)
+    }
+
+    /// New notes beside their neighbours: what no note says alone (T11).
+    fn set_findings(&self, output: &OutputMemory) -> BTreeMap<Digest, Vec<Finding>> {
+        let document = Document::parse(output.text.peek_unscanned());
+        let notes: Vec<(usize, &str)> = document.notes().enumerate().map(|(i, note)| (i, document.body(note))).collect();
+        let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
+        for found in self.scanner.scan_set(&notes) {
+            let finding = crate::gate::decide::set_finding(&found.rule, &found.title, &found.threats);
+            for member in found.members {
+                if let Some((_, body)) = notes.get(member) {
+                    findings.entry(Digest::of(body)).or_default().push(finding.clone());
+                }
+            }
+        }
+        findings
+    }
+}
+
+/// A memory as it was found: one claim over everything, from its own origin.
+pub(super) fn as_found(memory: &Memory) -> Candidate {
+    let text = memory.text.peek_unscanned().clone();
+    let claims = vec![Claim {
+        span: Span::new(0, text.len()),
+        origins: vec![memory.origin.clone()],
+        authority: memory.origin.authority,
+    }];
+    Candidate { path: memory.path.clone(), text, claims, stage: Stage::Write }
+}
+
+/// Digests of every statement of a text.
+pub(super) fn statements(text: &str) -> Vec<Digest> {
+    let document = Document::parse(text);
+    document.notes().map(|note| document.body_digest(note)).collect()
+}
+
+fn covers(document: &Document, note: Span, held: &str) -> bool {
+    // Held text is exact bytes of the memory: find where it lay.
+    !held.is_empty()
+        && document.text().match_indices(held).any(|(at, _)| Span::new(at, at + held.len()).overlaps(&note))
+}
+
+fn refused_note(path: Option<&MemoryPath>, note: &crate::gate::HeldNote) -> RefusedNote {
+    let mut rules: Vec<String> = note.findings.iter().map(|f| f.rule.to_string()).collect();
+    rules.sort();
+    rules.dedup();
+    RefusedNote {
+        path: path.cloned().unwrap_or_else(|| unknown_path()),
+        digest: Digest::of(&note.text),
+        reasons: note.reasons.clone(),
+        rules,
+    }
+}
+
+fn applied_ids(plan: &Plan, accepted: &BTreeSet<String>) -> Vec<String> {
+    plan.operations
+        .iter()
+        .filter(|op| op.tier == Tier::Automatic || accepted.contains(&op.id))
+        .map(|op| op.id.clone())
+        .collect()
+}
+
+fn mark_redacted(dispositions: &mut [(NoteRef, Disposition)], secrets: &BTreeSet<(MemoryPath, Digest)>) {
+    for (note, disposition) in dispositions {
+        if *disposition == Disposition::Keep && secrets.contains(&(note.path.clone(), note.digest)) {
+            *disposition = Disposition::Redacted;
+        }
+    }
+}
+
+fn dedup_held(held: &mut Vec<HeldRecord>) {
+    held.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+    let mut seen = BTreeSet::new();
+    held.retain(|record| seen.insert(record.id.clone()));
+}

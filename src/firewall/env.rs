@@ -1,0 +1,47 @@
+//! The clock and the randomness a run uses: read once, passed down, replaced in tests.
+
+use std::fmt;
+
+use crate::domain::Timestamp;
+
+/// What a run takes from outside.
+pub struct Env {
+    /// The time of the run.
+    pub now: Timestamp,
+    /// Fills a salt or a key seed.
+    pub random: Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + Send>,
+}
+
+impl Env {
+    /// The system's clock and generator.
+    #[expect(clippy::disallowed_methods, reason = "the firewall is where the clock is read")]
+    pub fn system() -> Self {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        Self {
+            now: Timestamp(now),
+            random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)),
+        }
+    }
+
+    /// A fixed time and a counting generator: the same run gives the same bytes. The keys it makes are
+    /// worthless.
+    pub fn dangerous_fixed(now: Timestamp) -> Self {
+        let mut counter = 0_u64;
+        Self {
+            now,
+            random: Box::new(move |bytes| {
+                counter += 1;
+                *bytes = *crate::domain::Digest::of_parts([b"fixed".as_slice(), &counter.to_be_bytes()]).bytes();
+                Ok(())
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env").field("now", &self.now).finish_non_exhaustive()
+    }
+}

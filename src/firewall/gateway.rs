@@ -1,0 +1,93 @@
+//! One memory through scan and gate until nothing is left to decide.
+
+use crate::detect::Scanner;
+use crate::domain::{Candidate, Digest, MemoryPath, RuleId, Untrusted};
+use crate::gate::{Approved, Basis, Decision, HeldNote, Place, Policy, Verdict, decide};
+use crate::notes::Document;
+
+use super::FirewallError;
+
+/// Rounds after which what is left is held as a whole: each round takes something out, so an input
+/// that needs more is built to stall.
+const ROUNDS: usize = 8;
+
+/// What became of one or more memories.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// Admitted memories.
+    pub(super) approved: Vec<Approved>,
+    /// Held notes with their places.
+    pub(super) held: Vec<(HeldNote, Place)>,
+    /// Refused notes with their places.
+    pub(super) refused: Vec<(HeldNote, Place)>,
+    /// Masked secrets: memory and rule, one for each place.
+    pub(super) redacted: Vec<(MemoryPath, RuleId)>,
+    /// Memories turned away whole, and why.
+    pub(super) turned_away: Vec<(MemoryPath, &'static str)>,
+}
+
+impl Passed {
+    /// Sends one candidate round until it is admitted, empty or turned away.
+    pub(super) fn send(
+        &mut self,
+        scanner: &Scanner,
+        policy: &Policy,
+        basis: &mut Basis<'_>,
+        candidate: Untrusted<Candidate>,
+    ) {
+        let mut next = Some(candidate);
+        basis.after_redaction = false;
+        for round in 0.. {
+            let Some(candidate) = next.take() else { return };
+            let path = candidate.peek_unscanned().path.clone();
+            if round == ROUNDS {
+                self.turned_away.push((path, "it kept changing while it was taken apart"));
+                return;
+            }
+            let document = Document::parse(&candidate.peek_unscanned().text);
+            match decide(scanner.scan(candidate), policy, basis) {
+                Decision::Admit(approved) => self.approved.push(approved),
+                Decision::Redact(redaction) => {
+                    self.redacted.extend(redaction.masked.into_iter().map(|rule| (path.clone(), rule)));
+                    basis.after_redaction = true;
+                    next = Some(redaction.candidate);
+                }
+                Decision::Hold(split) => {
+                    for note in split.notes {
+                        let place = place_of(&document, &path, &note);
+                        match note.verdict {
+                            Verdict::Hold => self.held.push((note, place)),
+                            Verdict::Refuse => self.refused.push((note, place)),
+                        }
+                    }
+                    next = split.rest;
+                }
+                Decision::Refuse { reason, path } => self.turned_away.push((path, reason)),
+            }
+        }
+    }
+
+    /// The admitted memories, when nothing at all was held, refused, masked or turned away.
+    pub(super) fn all_or_nothing(self) -> Result<Vec<Approved>, FirewallError> {
+        if let Some((note, _)) = self.held.first().or_else(|| self.refused.first()) {
+            return Err(FirewallError::StoreHeld { digest: Digest::of(&note.text), reasons: note.reasons.clone() });
+        }
+        if let Some((path, reason)) = self.turned_away.first() {
+            return Err(FirewallError::StoreHeld { digest: Digest::of(path.as_str()), reasons: vec![(*reason).to_owned()] });
+        }
+        if let Some((path, rule)) = self.redacted.first() {
+            return Err(FirewallError::StoreHeld { digest: Digest::of(path.as_str()), reasons: vec![rule.to_string()] });
+        }
+        Ok(self.approved)
+    }
+}
+
+fn place_of(document: &Document, path: &MemoryPath, held: &HeldNote) -> Place {
+    let heading = document
+        .notes()
+        .find(|note| note.span.overlaps(&held.span))
+        .and_then(|note| note.headings.last())
+        .and_then(|span| span.slice(document.text()))
+        .map(str::to_owned);
+    Place::Memory { path: path.clone(), heading }
+}

@@ -1,0 +1,311 @@
+//! The quarantine's verbs: list, show, release, destroy, expire.
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{self, Destroy, Release};
+use crate::domain::{Candidate, Claim, Digest, HoldId, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted};
+use crate::gate::review::{ReleaseStep, check_open, release};
+use crate::gate::{HeldRecord, HeldState};
+use crate::ledger::SignedVersion;
+use crate::notes::{Document, Edit};
+use crate::store::Store;
+
+use super::dream::as_found;
+use super::gateway::Passed;
+use super::sign::Change;
+use super::{Firewall, FirewallError, VersionInfo, nearest_heading, output};
+
+/// A reviewer's yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Into the store.
+    Release,
+    /// Never.
+    Destroy,
+}
+
+/// What is kept of a decision. Plain record; its digest is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// The item.
+    pub item: HoldId,
+    /// Digest of the statement that was decided on.
+    pub digest: Digest,
+    /// Yes or no.
+    pub decision: Decision,
+    /// Reason code.
+    pub reason: String,
+    /// Free note of the reviewer.
+    pub note: Option<String>,
+    /// Who.
+    pub reviewer: PrincipalId,
+    /// When.
+    pub at: Timestamp,
+    /// The policy in force.
+    pub policy: Digest,
+    /// The rules in force.
+    pub ruleset: Digest,
+}
+
+/// What a decision led to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Decided {
+    /// In a new signed version.
+    Released {
+        /// The version.
+        version: VersionInfo,
+    },
+    /// A second, different reviewer is needed.
+    AwaitsSecond,
+    /// Gone for good; the same text is refused from now on.
+    Destroyed,
+}
+
+impl Firewall {
+    /// Held items, worst first; those whose time ran out are marked expired first.
+    ///
+    /// # Errors
+    /// Unavailable store, damaged records.
+    pub fn held(&self) -> Result<Vec<HeldRecord>, FirewallError> {
+        let now = self.now();
+        let mut records = self.store.all_held()?;
+        for record in &mut records {
+            if record.state.is_open() && now > record.deadline {
+                record.state = HeldState::Expired;
+            }
+        }
+        Ok(records)
+    }
+
+    /// One held item by its id, or by a unique beginning of it.
+    ///
+    /// # Errors
+    /// Refused when there is none or several.
+    pub fn held_item(&self, id: &str) -> Result<HeldRecord, FirewallError> {
+        let mut found: Vec<HeldRecord> = self
+            .held()?
+            .into_iter()
+            .filter(|record| record.id.as_str() == id || (id.len() >= 8 && record.id.as_str().starts_with(id)))
+            .collect();
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(FirewallError::NoItem { id: id.to_owned() }),
+            _ => Err(FirewallError::ManyItems { id: id.to_owned() }),
+        }
+    }
+
+    /// All decisions, oldest first.
+    ///
+    /// # Errors
+    /// Unavailable store, damaged records.
+    pub fn decisions(&self) -> Result<Vec<DecisionRecord>, FirewallError> {
+        self.store
+            .documents("decision")?
+            .into_iter()
+            .map(|(_, body)| serde_json::from_str(&body).map_err(FirewallError::encode))
+            .collect()
+    }
+
+    /// A reviewer releases exactly the bytes with this digest. The text is scanned again with today's
+    /// rules; what they newly find is shown before anything happens.
+    ///
+    /// # Errors
+    /// Refused: wrong digest, decided, expired, same person, unknown reason, new findings.
+    pub fn release(
+        &mut self,
+        id: &str,
+        reviewer: &PrincipalId,
+        digest: &str,
+        reason: &str,
+        note: Option<String>,
+    ) -> Result<Decided, FirewallError> {
+        let mut record = self.held_item(id)?;
+        if record.severity >= Severity::High && note.as_deref().is_none_or(|n| n.trim().is_empty()) {
+            return Err(FirewallError::NoteRequired { id: record.id });
+        }
+        let grant = auth::authorize::<Release>(&self.reviewer(reviewer)?)?;
+        let step = release(&record, &grant, digest, reason, self.now())?;
+        self.rescan(&mut record)?;
+        let decision = self.decision(&record, Decision::Release, reason, note, reviewer);
+        let released = match step {
+            ReleaseStep::AwaitsSecond => {
+                self.log_decision(&decision)?;
+                record.state = HeldState::AwaitsSecond;
+                record.first_reviewer = Some(reviewer.clone());
+                self.store.update_held(&record)?;
+                return Ok(Decided::AwaitsSecond);
+            }
+            ReleaseStep::Released(released) => released,
+        };
+        let approvers = released.reviewers().to_vec();
+        let ground = self.ground()?;
+        let (memories, target) = with_statement(&record, ground.base.as_ref())?;
+        let adopted = [self.adopted_from(ground.base.as_ref())?];
+        let releases = [released];
+        let mut passed = Passed::default();
+        for (index, candidate) in memories.into_iter().enumerate() {
+            let path = candidate.peek_unscanned().path.clone();
+            let mut basis = ground.basis(&path, &adopted);
+            if index == target {
+                basis.released = &releases;
+            }
+            passed.send(&self.scanner, &self.policy, &mut basis, candidate);
+        }
+        let approved = passed.all_or_nothing()?;
+        self.log_decision(&decision)?;
+        let action = if ground.base.is_none() { "genesis" } else { "advance" };
+        let version = self.sign_approved(approved, Change::content(action), &approvers)?;
+        let Some(version) = version else { return Err(FirewallError::NothingChanged) };
+        record.state = HeldState::Released;
+        self.store.update_held(&record)?;
+        Ok(Decided::Released { version })
+    }
+
+    /// A reviewer destroys a held item: its text is refused from now on.
+    ///
+    /// # Errors
+    /// Refused: wrong digest, decided, expired, unknown reason.
+    pub fn destroy(
+        &mut self,
+        id: &str,
+        reviewer: &PrincipalId,
+        digest: &str,
+        reason: &str,
+        note: Option<String>,
+    ) -> Result<Decided, FirewallError> {
+        let mut record = self.held_item(id)?;
+        auth::authorize::<Destroy>(&self.reviewer(reviewer)?)?;
+        check_open(&record, digest, reason, self.now())?;
+        let decision = self.decision(&record, Decision::Destroy, reason, note, reviewer);
+        self.log_decision(&decision)?;
+        record.state = HeldState::Destroyed;
+        self.store.update_held(&record)?;
+        Ok(Decided::Destroyed)
+    }
+
+    /// Marks items whose time ran out. Returns how many.
+    ///
+    /// # Errors
+    /// Unavailable store.
+    pub fn expire(&mut self) -> Result<usize, FirewallError> {
+        let expired: Vec<HeldRecord> = {
+            let stored = self.store.all_held()?;
+            let now = self.now();
+            stored.into_iter().filter(|r| r.state.is_open() && now > r.deadline).collect()
+        };
+        if !expired.is_empty() {
+            let ids: Vec<&str> = expired.iter().map(|r| r.id.as_str()).collect();
+            self.log_event("quarantine-expired", &Digest::of(ids.join("\n")))?;
+        }
+        for mut record in expired.iter().cloned() {
+            record.state = HeldState::Expired;
+            self.store.update_held(&record)?;
+        }
+        Ok(expired.len())
+    }
+
+    fn decision(
+        &self,
+        record: &HeldRecord,
+        decision: Decision,
+        reason: &str,
+        note: Option<String>,
+        reviewer: &PrincipalId,
+    ) -> DecisionRecord {
+        DecisionRecord {
+            item: record.id.clone(),
+            digest: record.digest,
+            decision,
+            reason: reason.to_owned(),
+            note,
+            reviewer: reviewer.clone(),
+            at: self.now(),
+            policy: self.policy.digest(),
+            ruleset: self.scanner.ruleset(),
+        }
+    }
+
+    /// I10: the decision's digest is in the log before it takes effect.
+    fn log_decision(&mut self, decision: &DecisionRecord) -> Result<(), FirewallError> {
+        let body = serde_json::to_string(decision).map_err(FirewallError::encode)?;
+        let kind = match decision.decision {
+            Decision::Release => "review-release",
+            Decision::Destroy => "review-destroy",
+        };
+        self.log_event(kind, &Digest::of(&body))?;
+        let number = self.store.documents("decision")?.len() + 1;
+        self.store.put_document("decision", &format!("{number:08}"), &body)?;
+        Ok(())
+    }
+
+    /// Today's rules over the held text: a finding the reviewer was not shown stops the release.
+    fn rescan(&mut self, record: &mut HeldRecord) -> Result<(), FirewallError> {
+        let authority = record.authority;
+        let channel = record.origins.first().map_or(crate::domain::Channel::Memory, |o| o.channel);
+        let examined = self.scanner.examine(&record.text, Stage::Write, channel, authority);
+        if !examined.coverage.is_full() {
+            return Err(FirewallError::StoreHeld {
+                digest: record.digest,
+                reasons: vec!["it could not be fully scanned".to_owned()],
+            });
+        }
+        let new: Vec<String> = examined
+            .findings
+            .iter()
+            .filter(|f| !record.findings.iter().any(|seen| seen.rule == f.rule))
+            .map(|f| f.rule.to_string())
+            .collect();
+        if new.is_empty() || record.ruleset == self.scanner.ruleset() {
+            return Ok(());
+        }
+        record.findings.extend(
+            examined.findings.into_iter().filter(|f| new.iter().any(|rule| rule == f.rule.as_str())),
+        );
+        record.ruleset = self.scanner.ruleset();
+        self.store.update_held(record)?;
+        Err(FirewallError::NewFindings { id: record.id.clone(), rules: new })
+    }
+}
+
+/// All current memories as candidates, with the record's statement put in its place; and which one of
+/// them it went to.
+fn with_statement(
+    record: &HeldRecord,
+    base: Option<&SignedVersion>,
+) -> Result<(Vec<Untrusted<Candidate>>, usize), FirewallError> {
+    let Some(path) = record.place.memory() else {
+        return Err(FirewallError::NoItem { id: record.id.to_string() });
+    };
+    let mut candidates = Vec::new();
+    let mut target = None;
+    for memory in base.map(SignedVersion::memories).unwrap_or_default() {
+        let memory = output::as_memory(memory);
+        let mut candidate = as_found(&memory);
+        if memory.path == *path {
+            target = Some(candidates.len());
+            let edit = Edit::Append { heading: nearest_heading(&record.place), text: record.text.clone() };
+            let edited = Document::parse(&candidate.text).apply(&[edit])?;
+            let notes = edited.notes().filter(|note| edited.body_digest(note) == record.digest);
+            let span = notes.last().map_or(Span::new(0, edited.text().len()), |note| note.span);
+            for claim in &mut candidate.claims {
+                claim.span = Span::new(0, edited.text().len());
+            }
+            candidate.claims.push(Claim { span, origins: record.origins.clone(), authority: record.authority });
+            candidate.text = edited.text().to_owned();
+        }
+        candidates.push(Untrusted::new(candidate));
+    }
+    let target = target.unwrap_or_else(|| {
+        let mut text = record.text.clone();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let span = Span::new(0, text.len());
+        let claims = vec![Claim { span, origins: record.origins.clone(), authority: record.authority }];
+        candidates.push(Untrusted::new(Candidate { path: path.clone(), text, claims, stage: Stage::Write }));
+        candidates.len() - 1
+    });
+    Ok((candidates, target))
+}

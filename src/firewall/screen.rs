@@ -1,0 +1,170 @@
+//! The scan before consolidation: transcripts and memories get their marks.
+
+use std::collections::BTreeMap;
+
+use crate::consolidate::plan::Marks;
+use crate::detect::Scanner;
+use crate::domain::{Digest, Finding, Kind, Origin, SessionId, Severity, Span, Stage};
+use crate::gate::decide::{HeldNote, Verdict, holds_span, set_finding};
+use crate::gate::{HeldRecord, Place, Policy};
+use crate::ingest::{Event, EventKind, Session};
+use crate::domain::Timestamp;
+
+/// Texts longer than this are pages, not fragments: they are scanned alone.
+const FRAGMENT_BYTES: usize = 600;
+
+/// What the screen says about the sessions of a dream.
+#[derive(Debug, Default)]
+pub(super) struct Screened {
+    /// Marks by session and event.
+    pub(super) marks: BTreeMap<(SessionId, usize), Marks>,
+    /// Spans that are kept away from the dream, as quarantine items.
+    pub(super) held: Vec<HeldRecord>,
+    /// Events looked at.
+    pub(super) events: usize,
+    /// Bytes looked at.
+    pub(super) bytes: usize,
+}
+
+/// The text of an event as a detector reads it.
+pub(super) fn event_text(event: &Event) -> &str {
+    match &event.kind {
+        EventKind::Message { text } | EventKind::ToolResult { text, .. } => text.peek_unscanned(),
+        EventKind::ToolUse { arguments, .. } => arguments.peek_unscanned(),
+    }
+}
+
+/// Scans every event, alone and together with the same principal's neighbours.
+pub(super) fn screen_sessions(
+    scanner: &Scanner,
+    policy: &Policy,
+    sessions: &[Session],
+    now: Timestamp,
+    progress: &mut dyn FnMut(usize),
+) -> Screened {
+    let mut screened = Screened::default();
+    for session in sessions {
+        for (number, event) in session.events.iter().enumerate() {
+            let text = event_text(event);
+            screened.events += 1;
+            screened.bytes += text.len();
+            let examined = scanner.examine(text, Stage::Ingest, event.origin.channel, event.origin.authority);
+            let incomplete = !examined.coverage.is_full();
+            let mut findings = examined.findings;
+            // Secrets are masked wherever text is stored; a transcript that shows one is no attack.
+            findings.retain(|f| !policy.redacts(f));
+            let held = incomplete || holds_span(&findings, policy);
+            if held || !findings.is_empty() {
+                screened.marks.insert((session.id.clone(), number), Marks { findings, held });
+            }
+        }
+        progress(1);
+    }
+    screen_sets(scanner, sessions, &mut screened);
+    collect_held(policy, scanner.ruleset(), sessions, now, &mut screened);
+    screened
+}
+
+/// Fragments (T11): the same principal's short texts in time order, read together.
+fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened) {
+    let mut groups: BTreeMap<&str, Vec<(&Session, usize, &Event)>> = BTreeMap::new();
+    for session in sessions {
+        for (number, event) in session.events.iter().enumerate() {
+            let text = event_text(event);
+            let speaks = matches!(event.kind, EventKind::Message { .. }) && event.origin.authority <= crate::domain::Authority::User;
+            let marked = screened.marks.get(&(session.id.clone(), number)).is_some_and(|m| m.held);
+            if speaks && !marked && !text.is_empty() && text.len() <= FRAGMENT_BYTES {
+                groups.entry(session.principal.as_str()).or_default().push((session, number, event));
+            }
+        }
+    }
+    for members in groups.values_mut() {
+        members.sort_by_key(|(session, number, event)| (event.origin.at.or(session.started), session.id.clone(), *number));
+        let texts: Vec<(usize, &str)> = members.iter().enumerate().map(|(i, (_, _, event))| (i, event_text(event))).collect();
+        for found in scanner.scan_set(&texts) {
+            let finding = set_finding(&found.rule, &found.title, &found.threats);
+            for member in found.members {
+                if let Some((session, number, _)) = members.get(member) {
+                    let mark = screened.marks.entry((session.id.clone(), *number)).or_default();
+                    mark.held = true;
+                    if !mark.findings.contains(&finding) {
+                        mark.findings.push(finding.clone());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn collect_held(policy: &Policy, ruleset: Digest, sessions: &[Session], now: Timestamp, screened: &mut Screened) {
+    let mut records: BTreeMap<Digest, HeldRecord> = BTreeMap::new();
+    for session in sessions {
+        for (number, event) in session.events.iter().enumerate() {
+            let Some(mark) = screened.marks.get(&(session.id.clone(), number)).filter(|m| m.held) else { continue };
+            let full = event_text(event);
+            let (text, offset) = window(full, &mark.findings);
+            let digest = Digest::of(text);
+            // The same words in many sessions are one item with many origins (flooding, T12).
+            if let Some(record) = records.get_mut(&digest) {
+                if record.origins.len() < 50 {
+                    record.origins.push(event.origin.clone());
+                }
+                continue;
+            }
+            let note = held_span(text, offset, &mark.findings, &event.origin, scanner_kind(text));
+            let place = Place::Session { session: session.id.clone(), event: number };
+            records.insert(digest, HeldRecord::open(note, place, session.principal.clone(), policy, ruleset, now));
+        }
+    }
+    screened.held = records.into_values().collect();
+}
+
+fn scanner_kind(text: &str) -> Kind {
+    crate::detect::kind::classify(text)
+}
+
+fn held_span(text: &str, offset: usize, findings: &[Finding], origin: &Origin, kind: Kind) -> HeldNote {
+    HeldNote {
+        verdict: Verdict::Hold,
+        text: text.to_owned(),
+        span: Span::new(0, text.len()),
+        kind,
+        authority: origin.authority,
+        severity: findings.iter().map(|f| f.severity).max().unwrap_or(Severity::Medium),
+        reasons: vec![if findings.is_empty() {
+            "it could not be fully read, decoded and scanned; kept away from the dream".to_owned()
+        } else {
+            "kept away from the dream: it reads like an attempt to enter memory".to_owned()
+        }],
+        findings: findings
+            .iter()
+            .map(|f| Finding {
+                span: Span::new(
+                    f.span.start.saturating_sub(offset).min(text.len()),
+                    f.span.end.saturating_sub(offset).min(text.len()),
+                ),
+                ..f.clone()
+            })
+            .collect(),
+        origins: vec![origin.clone()],
+    }
+}
+
+/// The part of a long event that the findings cover, with some text around them.
+fn window<'a>(text: &'a str, findings: &[Finding]) -> (&'a str, usize) {
+    const AROUND: usize = 200;
+    if text.len() <= 2000 {
+        return (text, 0);
+    }
+    let covering = findings.iter().filter(|f| !f.span.is_empty()).map(|f| f.span).reduce(|a, b| a.cover(&b));
+    let span = covering.unwrap_or_else(|| Span::new(0, text.len().min(2000)));
+    let mut start = span.start.saturating_sub(AROUND);
+    let mut end = (span.end + AROUND).min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    (text.get(start..end).unwrap_or(text), start)
+}

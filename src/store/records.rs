@@ -1,0 +1,92 @@
+//! The records and the store contract.
+
+use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
+use crate::gate::HeldRecord;
+
+use super::StoreError;
+
+/// Where a version stands between database and log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionState {
+    /// Written here, not yet found in the log: not served.
+    Pending,
+    /// In the log.
+    Logged,
+}
+
+/// One version as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionRecord {
+    /// 1, 2, 3 …
+    pub sequence: u64,
+    /// Id of the version statement.
+    pub statement: Digest,
+    /// `genesis`, `advance` or `rollback`.
+    pub action: String,
+    /// The manifest's bytes.
+    pub manifest: Vec<u8>,
+    /// The manifest head's bytes.
+    pub head: Vec<u8>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Where it stands.
+    pub state: VersionState,
+    /// What the run that made it says about it, JSON.
+    pub summary: String,
+}
+
+/// One memory of one or more versions: what its manifest line commits to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ObjectRecord {
+    /// The content commitment, its key.
+    pub commit: Digest,
+    /// Its path.
+    pub path: MemoryPath,
+    /// The exact bytes.
+    pub content: Vec<u8>,
+    /// The salt of both commitments.
+    pub salt: [u8; 32],
+    /// The provenance record, canonical JSON.
+    pub provenance: String,
+}
+
+impl std::fmt::Debug for ObjectRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectRecord").field("path", &self.path).field("bytes", &self.content.len()).finish_non_exhaustive()
+    }
+}
+
+/// The store contract. Every backend passes the same suite (`tests/store_contract.rs`).
+///
+/// Errors: refused for damaged records, unavailable for the database.
+pub trait Store {
+    /// Keeps raw bytes by digest; a second call with the same bytes changes nothing.
+    fn put_raw(&mut self, name: &str, bytes: &[u8]) -> Result<Digest, StoreError>;
+    /// Raw bytes, checked against their digest.
+    fn raw(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Writes a pending version with its new objects, in one transaction.
+    fn put_pending(&mut self, version: &VersionRecord, objects: &[ObjectRecord]) -> Result<(), StoreError>;
+    /// Marks a pending version as logged.
+    fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError>;
+    /// Removes a pending version that never reached the log.
+    fn drop_pending(&mut self, sequence: u64) -> Result<(), StoreError>;
+    /// All versions, oldest first.
+    fn versions(&self) -> Result<Vec<VersionRecord>, StoreError>;
+    /// One memory by its content commitment.
+    fn object(&self, commit: &Digest) -> Result<Option<ObjectRecord>, StoreError>;
+    /// Writes held items; an item that is there and open keeps its first time and deadline, one that was
+    /// decided stays decided. Returns how many are new.
+    fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, StoreError>;
+    /// Replaces one held item.
+    fn update_held(&mut self, record: &HeldRecord) -> Result<(), StoreError>;
+    /// One held item.
+    fn held(&self, id: &HoldId) -> Result<Option<HeldRecord>, StoreError>;
+    /// All held items: worst severity first, then oldest, then by id.
+    fn all_held(&self) -> Result<Vec<HeldRecord>, StoreError>;
+    /// Writes a JSON document of some kind (dream report, decision, grade, monitor).
+    fn put_document(&mut self, kind: &str, id: &str, body: &str) -> Result<(), StoreError>;
+    /// One document.
+    fn document(&self, kind: &str, id: &str) -> Result<Option<String>, StoreError>;
+    /// All documents of a kind, by id.
+    fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, StoreError>;
+}

@@ -1,0 +1,292 @@
+//! The embedded default: one SQLite file.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+
+use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
+use crate::gate::HeldRecord;
+
+use super::records::{ObjectRecord, Store, VersionRecord, VersionState};
+use super::StoreError;
+
+const LAYOUT: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE raw (digest TEXT PRIMARY KEY, name TEXT NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE version (
+    sequence INTEGER PRIMARY KEY, statement TEXT NOT NULL, action TEXT NOT NULL, manifest BLOB NOT NULL,
+    head BLOB NOT NULL, created INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL);
+CREATE TABLE object (
+    commitment TEXT PRIMARY KEY, path TEXT NOT NULL, content BLOB NOT NULL, salt BLOB NOT NULL,
+    provenance TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE held (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE document (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+";
+
+/// The store in one SQLite file: rollback journal, full synchronisation, deleted bytes overwritten.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+}
+
+impl SqliteStore {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// Unavailable when the file cannot be opened; refused when it is not a database of this layout.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "DELETE")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let mut store = Self { connection };
+        match layout {
+            0 => {
+                let transaction = store.connection.transaction()?;
+                transaction.execute_batch(SCHEMA)?;
+                transaction.pragma_update(None, "user_version", LAYOUT)?;
+                transaction.commit()?;
+            }
+            LAYOUT => {}
+            found => return Err(StoreError::Layout { found, known: LAYOUT }),
+        }
+        Ok(store)
+    }
+
+    /// Opens an existing file to read.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_read(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found == LAYOUT { Ok(Self { connection }) } else { Err(StoreError::Layout { found, known: LAYOUT }) }
+    }
+
+    /// Digests of all raw inputs.
+    ///
+    /// # Errors
+    /// Unavailable database, damaged keys.
+    pub fn raw_digests(&self) -> Result<Vec<Digest>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT digest FROM raw ORDER BY digest")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        rows.iter().map(|key| digest(key, "raw", key)).collect()
+    }
+
+    /// SQLite's own structure check: every problem it names.
+    ///
+    /// # Errors
+    /// Unavailable when the check itself cannot run.
+    pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.connection.prepare("PRAGMA integrity_check(20)")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(rows.into_iter().filter(|row| row != "ok").collect())
+    }
+}
+
+fn digest(text: &str, table: &'static str, key: &str) -> Result<Digest, StoreError> {
+    text.parse().map_err(|e| StoreError::Damaged { table, key: key.to_owned(), problem: format!("{e}") })
+}
+
+fn parse_held(id: &str, body: &str) -> Result<HeldRecord, StoreError> {
+    let damaged = |problem: String| StoreError::Damaged { table: "held", key: id.to_owned(), problem };
+    let record: HeldRecord = serde_json::from_str(body).map_err(|e| damaged(e.to_string()))?;
+    if record.id.as_str() != id {
+        return Err(damaged("it carries another id".to_owned()));
+    }
+    if Digest::of(&record.text) != record.digest {
+        return Err(damaged("its text does not match its digest".to_owned()));
+    }
+    Ok(record)
+}
+
+fn held_body(record: &HeldRecord) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|e| StoreError::Damaged {
+        table: "held",
+        key: record.id.to_string(),
+        problem: e.to_string(),
+    })
+}
+
+type VersionRow = (i64, String, String, Vec<u8>, Vec<u8>, i64, String, String);
+
+fn version_row(row: &Row<'_>) -> rusqlite::Result<VersionRow> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+}
+
+impl Store for SqliteStore {
+    fn put_raw(&mut self, name: &str, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(bytes);
+        self.connection.execute(
+            "INSERT INTO raw (digest, name, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![digest.hex(), name, bytes],
+        )?;
+        Ok(digest)
+    }
+
+    fn raw(&self, wanted: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes: Option<Vec<u8>> = self
+            .connection
+            .query_row("SELECT bytes FROM raw WHERE digest = ?1", [wanted.hex()], |row| row.get(0))
+            .optional()?;
+        match bytes {
+            Some(bytes) if Digest::of(&bytes) != *wanted => Err(StoreError::Damaged {
+                table: "raw",
+                key: wanted.hex(),
+                problem: "the bytes do not match their digest".to_owned(),
+            }),
+            other => Ok(other),
+        }
+    }
+
+    fn put_pending(&mut self, version: &VersionRecord, objects: &[ObjectRecord]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for object in objects {
+            transaction.execute(
+                "INSERT INTO object (commitment, path, content, salt, provenance) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO NOTHING",
+                params![object.commit.hex(), object.path.as_str(), object.content, object.salt.as_slice(), object.provenance],
+            )?;
+        }
+        transaction.execute(
+            "INSERT INTO version (sequence, statement, action, manifest, head, created, state, summary)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7)",
+            params![
+                version.sequence as i64,
+                version.statement.hex(),
+                version.action,
+                version.manifest,
+                version.head,
+                version.created.0,
+                version.summary
+            ],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError> {
+        self.connection.execute("UPDATE version SET state = 'logged' WHERE sequence = ?1", [sequence as i64])?;
+        Ok(())
+    }
+
+    fn drop_pending(&mut self, sequence: u64) -> Result<(), StoreError> {
+        self.connection
+            .execute("DELETE FROM version WHERE sequence = ?1 AND state = 'pending'", [sequence as i64])?;
+        Ok(())
+    }
+
+    fn versions(&self) -> Result<Vec<VersionRecord>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT sequence, statement, action, manifest, head, created, state, summary FROM version ORDER BY sequence",
+        )?;
+        let rows = statement.query_map([], version_row)?;
+        rows.map(|row| {
+            let (sequence, id, action, manifest, head, created, state, summary) = row?;
+            let key = sequence.to_string();
+            let damaged = |problem: &str| StoreError::Damaged { table: "version", key: key.clone(), problem: problem.to_owned() };
+            Ok(VersionRecord {
+                sequence: u64::try_from(sequence).map_err(|_| damaged("negative sequence"))?,
+                statement: digest(&id, "version", &key)?,
+                action,
+                manifest,
+                head,
+                created: Timestamp(created),
+                state: match state.as_str() {
+                    "pending" => VersionState::Pending,
+                    "logged" => VersionState::Logged,
+                    _ => return Err(damaged("unknown state")),
+                },
+                summary,
+            })
+        })
+        .collect()
+    }
+
+    fn object(&self, commit: &Digest) -> Result<Option<ObjectRecord>, StoreError> {
+        let key = commit.hex();
+        let row: Option<(String, Vec<u8>, Vec<u8>, String)> = self
+            .connection
+            .query_row("SELECT path, content, salt, provenance FROM object WHERE commitment = ?1", [&key], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .optional()?;
+        let Some((path, content, salt, provenance)) = row else { return Ok(None) };
+        let damaged = |problem: String| StoreError::Damaged { table: "object", key: key.clone(), problem };
+        Ok(Some(ObjectRecord {
+            commit: *commit,
+            path: MemoryPath::parse(&path).map_err(|e| damaged(e.to_string()))?,
+            content,
+            salt: salt.try_into().map_err(|_| damaged("the salt is not 32 bytes".to_owned()))?,
+            provenance,
+        }))
+    }
+
+    fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let mut new = 0;
+        for record in records {
+            let body = held_body(record)?;
+            new += transaction.execute(
+                "INSERT INTO held (id, body) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                params![record.id.as_str(), body],
+            )?;
+        }
+        transaction.commit()?;
+        Ok(new)
+    }
+
+    fn update_held(&mut self, record: &HeldRecord) -> Result<(), StoreError> {
+        let body = held_body(record)?;
+        self.connection.execute("UPDATE held SET body = ?2 WHERE id = ?1", params![record.id.as_str(), body])?;
+        Ok(())
+    }
+
+    fn held(&self, id: &HoldId) -> Result<Option<HeldRecord>, StoreError> {
+        let body: Option<String> = self
+            .connection
+            .query_row("SELECT body FROM held WHERE id = ?1", [id.as_str()], |row| row.get(0))
+            .optional()?;
+        body.map(|body| parse_held(id.as_str(), &body)).transpose()
+    }
+
+    fn all_held(&self) -> Result<Vec<HeldRecord>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT id, body FROM held")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let mut records = Vec::new();
+        for row in rows {
+            let (id, body) = row?;
+            records.push(parse_held(&id, &body)?);
+        }
+        records.sort_by(|a, b| {
+            b.severity.cmp(&a.severity).then(a.created.cmp(&b.created)).then_with(|| a.id.cmp(&b.id))
+        });
+        Ok(records)
+    }
+
+    fn put_document(&mut self, kind: &str, id: &str, body: &str) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO document (kind, id, body) VALUES (?1, ?2, ?3)
+             ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+            params![kind, id, body],
+        )?;
+        Ok(())
+    }
+
+    fn document(&self, kind: &str, id: &str) -> Result<Option<String>, StoreError> {
+        Ok(self
+            .connection
+            .query_row("SELECT body FROM document WHERE kind = ?1 AND id = ?2", [kind, id], |row| row.get(0))
+            .optional()?)
+    }
+
+    fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT id, body FROM document WHERE kind = ?1 ORDER BY id")?;
+        let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?)
+    }
+}
