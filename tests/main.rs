@@ -5,3 +5,6 @@
     clippy::disallowed_methods,
     reason = "tests fail by panicking and use their own folders"
 )]
+
+mod ingest;
+mod notes;
