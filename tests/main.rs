@@ -6,3 +6,6 @@
     reason = "tests fail by panicking and use their own folders"
 )]
 mod store_contract;
+
+mod ingest;
+mod notes;
