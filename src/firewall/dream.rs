@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{self, Adopt};
 use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
 use crate::consolidate::{Input, Marks, Workspace, consolidate};
+use crate::detect::Scanner;
 use crate::domain::{Candidate, Claim, Digest, Finding, MemoryPath, PrincipalId, Span, Stage, Untrusted};
+use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
 use crate::gate::{Accepted, Adopted, Basis, HeldRecord};
 use crate::ingest::{Memory, RawInput, Session};
-use crate::notes::Document;
+use crate::notes::{Document, Piece};
 
 use super::gateway::Passed;
 use super::screen::{Screened, screen_sessions};
@@ -368,18 +370,33 @@ impl Firewall {
     /// New notes beside their neighbours: what no note says alone (T11).
     fn set_findings(&self, output: &OutputMemory) -> BTreeMap<Digest, Vec<Finding>> {
         let document = Document::parse(output.text.peek_unscanned());
-        let notes: Vec<(usize, &str)> = document.notes().enumerate().map(|(i, note)| (i, document.body(note))).collect();
+        let notes: Vec<&str> = document.notes().map(|note| document.body(note)).collect();
         let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
-        for found in self.scanner.scan_set(&notes) {
-            let finding = crate::gate::decide::set_finding(&found.rule, &found.title, &found.threats);
-            for member in found.members {
-                if let Some((_, body)) = notes.get(member) {
-                    findings.entry(Digest::of(body)).or_default().push(finding.clone());
-                }
+        for (finding, members) in sets(&self.scanner, &notes) {
+            for body in members.into_iter().filter_map(|member| notes.get(member)) {
+                findings.entry(Digest::of(body)).or_default().push(finding.clone());
             }
         }
         findings
     }
+}
+
+/// Findings over sets of texts, each with the numbers of its members.
+pub(super) fn sets(scanner: &Scanner, texts: &[&str]) -> Vec<(Finding, Vec<usize>)> {
+    let names: Vec<String> = (0..texts.len()).map(|n| n.to_string()).collect();
+    let members: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().copied()).collect();
+    let report = scanner.scan_set(&members);
+    report
+        .findings
+        .into_iter()
+        .map(|found| {
+            let rule = scanner.rules().get(found.rule.as_str());
+            let title = rule.map_or("Notes that are harmful only together", |rule| &rule.title);
+            let threats = rule.map(|rule| rule.threats.clone()).unwrap_or_default();
+            let finding = set_finding(&found.rule, title, &threats);
+            (finding, found.members.iter().filter_map(|name| name.parse().ok()).collect())
+        })
+        .collect()
 }
 
 /// A memory as it was found: one claim over everything, from its own origin.
@@ -393,10 +410,16 @@ pub(super) fn as_found(memory: &Memory) -> Candidate {
     Candidate { path: memory.path.clone(), text, claims, stage: Stage::Write }
 }
 
-/// Digests of every statement of a text.
+/// Digests of every statement of a text, and of every line between statements.
 pub(super) fn statements(text: &str) -> Vec<Digest> {
     let document = Document::parse(text);
-    document.notes().map(|note| document.body_digest(note)).collect()
+    let mut digests: Vec<Digest> = document.notes().map(|note| document.body_digest(note)).collect();
+    for piece in document.pieces() {
+        if let Piece::Glue(span) = piece {
+            digests.extend(glue_lines(span.slice(text).unwrap_or_default()));
+        }
+    }
+    digests
 }
 
 fn covers(document: &Document, note: Span, held: &str) -> bool {

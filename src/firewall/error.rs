@@ -8,7 +8,7 @@ use crate::grade::GradeError;
 use crate::gate::ReviewError;
 use crate::ledger::LedgerError;
 use crate::notes::NotesError;
-use crate::ruleset::RulesetError;
+use crate::ruleset::RuleSetError;
 use crate::store::StoreError;
 
 /// Why a verb did not do what was asked. Nothing is half-done.
@@ -23,7 +23,7 @@ pub enum FirewallError {
     Config(#[from] ConfigError),
     /// Rule packs refused.
     #[error(transparent)]
-    Ruleset(#[from] RulesetError),
+    Ruleset(#[from] RuleSetError),
     /// Store refused or unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),

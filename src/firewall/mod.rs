@@ -164,7 +164,7 @@ impl Firewall {
                     place.clone(),
                     proposer(note, submitter),
                     &self.policy,
-                    self.scanner.ruleset(),
+                    self.scanner.rules().digest(),
                     self.now(),
                 )
             })

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, Destroy, Release};
+use crate::detect::Coverage;
 use crate::domain::{Candidate, Claim, Digest, HoldId, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted};
 use crate::gate::review::{ReleaseStep, check_open, release};
 use crate::gate::{HeldRecord, HeldState};
@@ -223,7 +224,7 @@ impl Firewall {
             reviewer: reviewer.clone(),
             at: self.now(),
             policy: self.policy.digest(),
-            ruleset: self.scanner.ruleset(),
+            ruleset: self.scanner.rules().digest(),
         }
     }
 
@@ -244,26 +245,27 @@ impl Firewall {
     fn rescan(&mut self, record: &mut HeldRecord) -> Result<(), FirewallError> {
         let authority = record.authority;
         let channel = record.origins.first().map_or(crate::domain::Channel::Memory, |o| o.channel);
-        let examined = self.scanner.examine(&record.text, Stage::Write, channel, authority);
-        if !examined.coverage.is_full() {
+        let text = Untrusted::new(record.text.as_str());
+        let examined = self.scanner.examine(&text, Stage::Write, channel, authority);
+        if *examined.coverage() != Coverage::Full {
             return Err(FirewallError::StoreHeld {
                 digest: record.digest,
                 reasons: vec!["it could not be fully scanned".to_owned()],
             });
         }
         let new: Vec<String> = examined
-            .findings
+            .findings()
             .iter()
             .filter(|f| !record.findings.iter().any(|seen| seen.rule == f.rule))
             .map(|f| f.rule.to_string())
             .collect();
-        if new.is_empty() || record.ruleset == self.scanner.ruleset() {
+        if new.is_empty() || record.ruleset == self.scanner.rules().digest() {
             return Ok(());
         }
         record.findings.extend(
-            examined.findings.into_iter().filter(|f| new.iter().any(|rule| rule == f.rule.as_str())),
+            examined.findings().iter().filter(|f| new.iter().any(|rule| rule == f.rule.as_str())).cloned(),
         );
-        record.ruleset = self.scanner.ruleset();
+        record.ruleset = self.scanner.rules().digest();
         self.store.update_held(record)?;
         Err(FirewallError::NewFindings { id: record.id.clone(), rules: new })
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::consolidate::plan::Marks;
-use crate::detect::Scanner;
-use crate::domain::{Digest, Finding, Kind, Origin, SessionId, Severity, Span, Stage};
-use crate::gate::decide::{HeldNote, Verdict, holds_span, set_finding};
+use crate::detect::{Coverage, Scanner, kind};
+use crate::domain::{Authority, Digest, Finding, Kind, Origin, SessionId, Severity, Span, Stage, Timestamp, Untrusted};
+use crate::gate::decide::{HeldNote, Verdict, holds_span};
 use crate::gate::{HeldRecord, Place, Policy};
 use crate::ingest::{Event, EventKind, Session};
-use crate::domain::Timestamp;
+
+use super::dream::sets;
 
 /// Texts longer than this are pages, not fragments: they are scanned alone.
 const FRAGMENT_BYTES: usize = 600;
@@ -27,10 +28,10 @@ pub(super) struct Screened {
 }
 
 /// The text of an event as a detector reads it.
-pub(super) fn event_text(event: &Event) -> &str {
+pub(super) const fn event_text(event: &Event) -> &Untrusted<String> {
     match &event.kind {
-        EventKind::Message { text } | EventKind::ToolResult { text, .. } => text.peek_unscanned(),
-        EventKind::ToolUse { arguments, .. } => arguments.peek_unscanned(),
+        EventKind::Message { text } | EventKind::ToolResult { text, .. } => text,
+        EventKind::ToolUse { arguments, .. } => arguments,
     }
 }
 
@@ -49,8 +50,8 @@ pub(super) fn screen_sessions(
             screened.events += 1;
             screened.bytes += text.len();
             let examined = scanner.examine(text, Stage::Ingest, event.origin.channel, event.origin.authority);
-            let incomplete = !examined.coverage.is_full();
-            let mut findings = examined.findings;
+            let incomplete = *examined.coverage() != Coverage::Full;
+            let mut findings = examined.findings().to_vec();
             // Secrets are masked wherever text is stored; a transcript that shows one is no attack.
             findings.retain(|f| !policy.redacts(f));
             let held = incomplete || holds_span(&findings, policy);
@@ -61,7 +62,7 @@ pub(super) fn screen_sessions(
         progress(1);
     }
     screen_sets(scanner, sessions, &mut screened);
-    collect_held(policy, scanner.ruleset(), sessions, now, &mut screened);
+    collect_held(policy, scanner.rules().digest(), sessions, now, &mut screened);
     screened
 }
 
@@ -71,7 +72,7 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
     for session in sessions {
         for (number, event) in session.events.iter().enumerate() {
             let text = event_text(event);
-            let speaks = matches!(event.kind, EventKind::Message { .. }) && event.origin.authority <= crate::domain::Authority::User;
+            let speaks = matches!(event.kind, EventKind::Message { .. }) && event.origin.authority <= Authority::User;
             let marked = screened.marks.get(&(session.id.clone(), number)).is_some_and(|m| m.held);
             if speaks && !marked && !text.is_empty() && text.len() <= FRAGMENT_BYTES {
                 groups.entry(session.principal.as_str()).or_default().push((session, number, event));
@@ -80,10 +81,9 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
     }
     for members in groups.values_mut() {
         members.sort_by_key(|(session, number, event)| (event.origin.at.or(session.started), session.id.clone(), *number));
-        let texts: Vec<(usize, &str)> = members.iter().enumerate().map(|(i, (_, _, event))| (i, event_text(event))).collect();
-        for found in scanner.scan_set(&texts) {
-            let finding = set_finding(&found.rule, &found.title, &found.threats);
-            for member in found.members {
+        let texts: Vec<&str> = members.iter().map(|(_, _, event)| event_text(event).peek_unscanned().as_str()).collect();
+        for (finding, found) in sets(scanner, &texts) {
+            for member in found {
                 if let Some((session, number, _)) = members.get(member) {
                     let mark = screened.marks.entry((session.id.clone(), *number)).or_default();
                     mark.held = true;
@@ -101,7 +101,7 @@ fn collect_held(policy: &Policy, ruleset: Digest, sessions: &[Session], now: Tim
     for session in sessions {
         for (number, event) in session.events.iter().enumerate() {
             let Some(mark) = screened.marks.get(&(session.id.clone(), number)).filter(|m| m.held) else { continue };
-            let full = event_text(event);
+            let full = event_text(event).peek_unscanned();
             let (text, offset) = window(full, &mark.findings);
             let digest = Digest::of(text);
             // The same words in many sessions are one item with many origins (flooding, T12).
@@ -120,7 +120,7 @@ fn collect_held(policy: &Policy, ruleset: Digest, sessions: &[Session], now: Tim
 }
 
 fn scanner_kind(text: &str) -> Kind {
-    crate::detect::kind::classify(text)
+    kind::classify(text)
 }
 
 fn held_span(text: &str, offset: usize, findings: &[Finding], origin: &Origin, kind: Kind) -> HeldNote {

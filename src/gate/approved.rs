@@ -57,6 +57,16 @@ impl Approved {
     pub fn digest(&self) -> Digest {
         Digest::of(&self.text)
     }
+
+    /// For unit tests of this crate only: the ledger's tests need approved memories without a scan.
+    #[cfg(test)]
+    pub(crate) fn for_tests(path: &str, text: &str, provenance: &str) -> Self {
+        Self {
+            path: MemoryPath::parse(path).expect("a path"),
+            text: text.to_owned(),
+            provenance: provenance.to_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for Approved {

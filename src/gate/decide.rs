@@ -30,6 +30,18 @@ pub struct Basis<'a> {
     pub after_redaction: bool,
 }
 
+impl Basis<'_> {
+    fn is_adopted(&self, digest: &Digest) -> bool {
+        self.adopted.iter().any(|adopted| adopted.digests.contains(digest))
+    }
+}
+
+/// Digests of the lines with words between statements: how glue is vouched for, since edits around it join
+/// and split it.
+pub fn glue_lines(glue: &str) -> impl Iterator<Item = Digest> {
+    glue.lines().map(str::trim).filter(|line| line.chars().any(char::is_alphanumeric)).map(Digest::of)
+}
+
 /// The gate's answer for one memory. There is no boolean: each arm carries what comes next.
 #[derive(Debug)]
 #[must_use]
@@ -123,6 +135,9 @@ pub fn decide(scanned: Scanned, policy: &Policy, basis: &Basis<'_>) -> Decision 
         let observed = observe(&scanned, policy, basis);
         return Decision::Admit(approve(&scanned, policy, basis, observed));
     }
+    if basis.released.iter().any(|released| released.digest == scanned.digest()) {
+        return Decision::Admit(approve(&scanned, policy, basis, Vec::new()));
+    }
     if let Coverage::Partial { .. } = scanned.coverage() {
         return Decision::Hold(hold_everything(&scanned));
     }
@@ -178,9 +193,16 @@ fn judge(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>) -> Vec<HeldNote>
                 *flag = true;
             }
         }
-        if let Some(one) = judge_note(scanned, note, policy, basis) {
-            held.push(one);
+        held.extend(judge_note(scanned, note, policy, basis, Part::Note));
+    }
+    // Headings and code carry no note, but a reader obeys an order in a heading all the same.
+    for glue in scanned.glue() {
+        for index in &glue.findings {
+            if let Some(flag) = covered.get_mut(*index) {
+                *flag = true;
+            }
         }
+        held.extend(judge_note(scanned, glue, policy, basis, Part::Glue));
     }
     let loose: Vec<&Finding> =
         scanned.findings().iter().zip(&covered).filter(|(_, covered)| !**covered).map(|(finding, _)| finding).collect();
@@ -193,7 +215,20 @@ fn judge(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>) -> Vec<HeldNote>
     merge_overlaps(held)
 }
 
-fn judge_note(scanned: &Scanned, note: &NoteScan, policy: &Policy, basis: &Basis<'_>) -> Option<HeldNote> {
+/// What is judged: a statement with sources, or the text between statements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Note,
+    Glue,
+}
+
+fn judge_note(
+    scanned: &Scanned,
+    note: &NoteScan,
+    policy: &Policy,
+    basis: &Basis<'_>,
+    part: Part,
+) -> Option<HeldNote> {
     let candidate = scanned.candidate();
     let body = note.body.slice(&candidate.text).unwrap_or_default();
     let digest = Digest::of(body);
@@ -224,8 +259,15 @@ fn judge_note(scanned: &Scanned, note: &NoteScan, policy: &Policy, basis: &Basis
         }
         return hold(Verdict::Hold, reasons, findings);
     }
-    if basis.adopted.iter().any(|adopted| adopted.digests.contains(&digest)) {
+    let adopted = match part {
+        Part::Note => basis.is_adopted(&digest),
+        Part::Glue => glue_lines(body).all(|line| basis.is_adopted(&line)),
+    };
+    if adopted {
         return None;
+    }
+    if part == Part::Glue {
+        return if note.kind.is_governed() { hold(Verdict::Hold, vec![GOVERNED], findings) } else { None };
     }
     if candidate.origins_of(&note.body).next().is_none() {
         return hold(Verdict::Hold, vec![NO_SOURCE], findings);
@@ -393,7 +435,7 @@ fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &
             let digest = Digest::of(note.body.slice(&candidate.text).unwrap_or_default());
             let by = if basis.released.iter().any(|r| r.digest == digest) {
                 "release"
-            } else if basis.adopted.iter().any(|a| a.digests.contains(&digest)) {
+            } else if basis.is_adopted(&digest) {
                 "adoption"
             } else if basis.accepted.iter().any(|a| a.digests.contains(&digest)) {
                 "acceptance"
