@@ -9,3 +9,5 @@ mod store_contract;
 
 mod ingest;
 mod notes;
+
+mod detect;
