@@ -7,3 +7,5 @@
 )]
 
 mod grade;
+
+mod drift;

@@ -179,7 +179,8 @@ impl Artifacts {
     /// Errors: refused when it is not JSON, repeats a key, or has a key nobody reads.
     pub fn from_json(text: &str) -> Result<Self, GradeError> {
         let value = json::parse_strict(text)
-            .ok_or_else(|| GradeError::BadArtifacts { problem: "not one JSON value with unique keys".to_owned() })?;
+            .filter(Value::is_object)
+            .ok_or_else(|| GradeError::BadArtifacts { problem: "not one JSON object with unique keys".to_owned() })?;
         serde_json::from_value(value).map_err(|error| GradeError::BadArtifacts { problem: error.to_string() })
     }
     /// Arguments of a call as JSON, or as a JSON string when the text is not JSON (or repeats a key).

@@ -190,20 +190,28 @@ impl Coded for GradeError {
     fn remedy(&self) -> &'static str {
         match self {
             Self::Syntax { .. } => "Correct the YAML at that place.",
-            Self::UnknownKey { .. } => "Remove or correct the key; unknown keys are refused so that no check is lost to a typing error.",
+            Self::UnknownKey { .. } => {
+                "Remove or correct the key; unknown keys are refused so that no check is lost to a typing error."
+            }
             Self::UnknownKind { .. } => "Use a kind of the list `memgate grade kinds` shows.",
             Self::UnbuiltKind { .. } => "Leave the criterion out, or express it with a kind that exists.",
             Self::MissingKey { .. } => "Add the key.",
             Self::BadValue { .. } => "Correct the value.",
             Self::DuplicateId { .. } => "Give every group and criterion an id of its own.",
             Self::BadReference { .. } => "Name the id of a criterion of this file that does not lead back here.",
-            Self::NoPositivePoints { .. } => "Give at least one criterion of the group positive points; penalties alone make no score.",
+            Self::NoPositivePoints { .. } => {
+                "Give at least one criterion of the group positive points; penalties alone make no score."
+            }
             Self::GradedGate { .. } => "Give the criterion a `min`, so that it answers yes or no.",
             Self::TooLarge { .. } => "Split the rubric.",
-            Self::BadArtifacts { .. } => "Write the artifacts in the documented form, without unknown or repeated keys.",
+            Self::BadArtifacts { .. } => {
+                "Write the artifacts in the documented form, without unknown or repeated keys."
+            }
             Self::BadMonitor { .. } => "Correct the monitor's numbers.",
             Self::BadAnchor { .. } => "Use more anchor sessions, or declare the reference.",
-            Self::StateMismatch { .. } => "Distrust the stored state: rebuild it from the log and find out who changed it.",
+            Self::StateMismatch { .. } => {
+                "Distrust the stored state: rebuild it from the log and find out who changed it."
+            }
             Self::BadState { .. } => "Rebuild the state from the log.",
         }
     }

@@ -59,7 +59,8 @@ impl Ratio {
     }
     fn plus(self, part: Self, weight: i128, toward: Toward) -> Self {
         let exact = || {
-            let num = self.num.checked_mul(part.den)?.checked_add(part.num.checked_mul(weight)?.checked_mul(self.den)?)?;
+            let num =
+                self.num.checked_mul(part.den)?.checked_add(part.num.checked_mul(weight)?.checked_mul(self.den)?)?;
             let den = self.den.checked_mul(part.den)?;
             let divisor = gcd(num, den).max(1);
             Some(Self { num: num / divisor, den: den / divisor })

@@ -99,10 +99,8 @@ impl Rubric {
         let mut rubric = Self { id, title, pass_at, agent, slice, missing, groups, digest: None };
         rubric.check_references()?;
         rubric.check_gates()?;
-        let canonical = serde_json::to_vec(&rubric).map_err(|error| GradeError::Syntax {
-            place: Place::default(),
-            problem: error.to_string(),
-        })?;
+        let canonical = serde_json::to_vec(&rubric)
+            .map_err(|error| GradeError::Syntax { place: Place::default(), problem: error.to_string() })?;
         rubric.digest = Some(Digest::of_parts([ENGINE.as_bytes(), &canonical]));
         Ok(rubric)
     }

@@ -338,7 +338,11 @@ impl Gates {
             Gate::MustNot => "must_not",
             Gate::Cap(_) => "cap",
         };
-        self.results.push(GateResult { criterion: criterion.id.clone(), gate: gate.to_owned(), state: state.to_owned() });
+        self.results.push(GateResult {
+            criterion: criterion.id.clone(),
+            gate: gate.to_owned(),
+            state: state.to_owned(),
+        });
     }
 }
 
@@ -351,8 +355,13 @@ fn mean(parts: &[(u32, Ends)]) -> Ends {
 }
 
 fn run_group(rubric: &Rubric, artifacts: &Artifacts, group: &Group, gates: &mut Gates) -> (GroupResult, Ends) {
-    let mut result =
-        GroupResult { id: group.id.clone(), weight: group.weight, score: None, criteria: Vec::new(), groups: Vec::new() };
+    let mut result = GroupResult {
+        id: group.id.clone(),
+        weight: group.weight,
+        score: None,
+        criteria: Vec::new(),
+        groups: Vec::new(),
+    };
     let mut parts = Vec::new();
     for inner in &group.groups {
         let (inner_result, ends) = run_group(rubric, artifacts, inner, gates);

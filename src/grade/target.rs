@@ -120,10 +120,7 @@ impl Target {
             }
             Self::Records => {
                 let after = a.state.after.as_ref()?;
-                Some(vec![Piece {
-                    text: Cow::Owned(after.records.to_string()),
-                    at: Evidence::whole("state.after"),
-                }])
+                Some(vec![Piece { text: Cow::Owned(after.records.to_string()), at: Evidence::whole("state.after") }])
             }
             Self::Reference => a.task.reference.as_deref().map(|text| one(text, Evidence::whole("task"))),
             Self::Item => match cx.item? {
@@ -135,10 +132,9 @@ impl Target {
                 Item::Message(i, message) => Some(one(&message.role, Evidence::at("messages", i))),
             },
             Self::ItemArguments => match cx.item? {
-                Item::Call(i, call) => Some(vec![Piece {
-                    text: Cow::Owned(call.arguments.to_string()),
-                    at: Evidence::at("calls", i),
-                }]),
+                Item::Call(i, call) => {
+                    Some(vec![Piece { text: Cow::Owned(call.arguments.to_string()), at: Evidence::at("calls", i) }])
+                }
                 Item::Message(..) => None,
             },
             Self::ItemResult => match cx.item? {

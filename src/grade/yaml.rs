@@ -97,6 +97,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, GradeError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_aliases: 0, max_anchors: 0, max_depth: 64, max_events: 200_000 },
         with_snippet: false,
+        strict_booleans: true,
     };
     match serde_saphyr::from_str_with_options::<Spanned<Yaml>>(text, options) {
         Ok(root) => Ok(Node { at: place(&root), value: root.value }),
@@ -133,12 +134,7 @@ impl Node {
     }
     /// An error at this node.
     pub(crate) fn bad(&self, key: &str, within: &str, problem: impl Into<String>) -> GradeError {
-        GradeError::BadValue {
-            place: self.at,
-            key: key.to_owned(),
-            within: within.to_owned(),
-            problem: problem.into(),
-        }
+        GradeError::BadValue { place: self.at, key: key.to_owned(), within: within.to_owned(), problem: problem.into() }
     }
 }
 

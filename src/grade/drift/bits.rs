@@ -30,7 +30,7 @@ pub(super) fn add(a: i64, b: i64) -> i64 {
     if apart > 60 * MICRO {
         return high;
     }
-    high + log2(1.0 + libm::exp2(-(apart as f64) / MICRO as f64))
+    high.saturating_add(log2(1.0 + libm::exp2(-(apart as f64) / MICRO as f64)))
 }
 
 /// a * b in logarithms, never below the floor.

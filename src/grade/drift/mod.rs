@@ -11,7 +11,9 @@ mod simulate;
 
 use super::run::{Grade, Verdict};
 
-pub use changes::{Association, ChangeKind, Exposure, Rung, Suspect, VersionSummary, explain_changes, rank_by_exposure};
+pub use changes::{
+    Association, ChangeKind, Exposure, Rung, Suspect, VersionSummary, explain_changes, rank_by_exposure,
+};
 pub use monitor::{
     Alarm, Budget, Detector, Entry, Monitor, MonitorSpec, MonitorStatus, Sample, UnitRule, VersionStanding, Worse,
 };

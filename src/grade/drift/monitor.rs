@@ -249,7 +249,9 @@ struct OpenUnit {
 #[serde(deny_unknown_fields)]
 struct Stop {
     bets: [i64; BETS.len()],
-    /// Version number and observations it had when each bet's wealth last began anew.
+    /// How far each bet's product has risen above its lowest point (a CUSUM, only to date the change).
+    climb: [i64; BETS.len()],
+    /// Version number and observations it had when each climb last began.
     since: [(usize, u64); BETS.len()],
 }
 
@@ -274,7 +276,6 @@ pub struct Monitor {
     stops: Vec<Stop>,
     units: u64,
     missing: u64,
-    peak_millibits: i64,
     last_at: u64,
     lag: Lag,
     alarms: Vec<Alarm>,
@@ -311,7 +312,7 @@ impl Monitor {
     /// Errors: refused when the numbers make no test.
     pub fn new(spec: MonitorSpec) -> Result<Self, GradeError> {
         spec.check()?;
-        let stop = Stop { bets: [NEVER; BETS.len()], since: [(0, 0); BETS.len()] };
+        let stop = Stop { bets: [NEVER; BETS.len()], climb: [0; BETS.len()], since: [(0, 0); BETS.len()] };
         let stops = if spec.detector == Detector::D2 { vec![stop; spec.worse.sides()] } else { Vec::new() };
         Ok(Self {
             spec,
@@ -320,7 +321,6 @@ impl Monitor {
             stops,
             units: 0,
             missing: 0,
-            peak_millibits: NEVER / bits::MICRO,
             last_at: 0,
             lag: Lag::default(),
             alarms: Vec::new(),
@@ -393,17 +393,17 @@ impl Monitor {
             self.close(|unit| unit.version != version);
         }
         let Some(value) = sample.value.map(|value| u64::from(value.min(1000))) else {
-            self.missing += 1;
-            self.versions[version].missing += 1;
+            self.missing = self.missing.saturating_add(1);
+            self.versions[version].missing = self.versions[version].missing.saturating_add(1);
             return Vec::new();
         };
-        self.versions[version].sessions += 1;
+        self.versions[version].sessions = self.versions[version].sessions.saturating_add(1);
         match (self.spec.unit, &sample.unit) {
             (UnitRule::Average { size }, Some(key)) => {
                 let fresh = OpenUnit { version, sum: 0, count: 0 };
                 let unit = self.open.entry(key.clone()).or_insert(fresh);
-                unit.sum += value;
-                unit.count += 1;
+                unit.sum = unit.sum.saturating_add(value);
+                unit.count = unit.count.saturating_add(1);
                 if unit.count >= size {
                     let unit = unit.clone();
                     self.open.remove(key);
@@ -423,10 +423,10 @@ impl Monitor {
     /// How it stands.
     pub fn status(&self) -> MonitorStatus {
         let current = self.versions.len().saturating_sub(1);
-        let sum: u64 = self.versions.iter().map(|version| version.sum_ppm).sum();
-        let sessions: u64 = self.versions.iter().map(|version| version.sessions).sum();
+        let sum = self.versions.iter().fold(0_u64, |sum, version| sum.saturating_add(version.sum_ppm));
+        let sessions = self.versions.iter().fold(0_u64, |sum, version| sum.saturating_add(version.sessions));
         let mean = sum.checked_div(self.units).map(|ppm| {
-            let all = u128::from(sessions + self.missing).max(1);
+            let all = (u128::from(sessions) + u128::from(self.missing)).max(1);
             let bad = u128::from(ppm) * u128::from(sessions) / all;
             let good = (u128::from(ppm) * u128::from(sessions) + u128::from(self.missing) * 1_000_000) / all;
             let permille = |ppm: u128| u16::try_from(ppm / 1000).unwrap_or(1000);
@@ -458,12 +458,12 @@ impl Monitor {
         // all three scaled by n^2, so that nothing is divided before the end
         let (sum, squares, products) =
             (i128::from(self.lag.sum), i128::from(self.lag.squares), i128::from(self.lag.products));
-        let variance = squares * n - sum * sum;
-        let covariance = products * n - sum * sum;
+        let variance = squares.saturating_mul(n).saturating_sub(sum.saturating_mul(sum));
+        let covariance = products.saturating_mul(n).saturating_sub(sum.saturating_mul(sum));
         if variance <= 0 {
             return None;
         }
-        i32::try_from((covariance * 1000 / variance).clamp(-1000, 1000)).ok()
+        i32::try_from((covariance.saturating_mul(1000) / variance).clamp(-1000, 1000)).ok()
     }
     fn warning(&self) -> Option<String> {
         let r = i128::from(self.dependence_permille()?);
@@ -503,16 +503,15 @@ impl Monitor {
     /// One observation: the mean of a unit.
     fn observe(&mut self, unit: &OpenUnit) {
         let x = unit.sum as f64 / (1000.0 * f64::from(unit.count));
-        let ppm = unit.sum * 1000 / u64::from(unit.count);
-        self.units += 1;
+        let ppm = (unit.sum.saturating_mul(1000) / u64::from(unit.count.max(1))).min(1_000_000);
+        self.units = self.units.saturating_add(1);
         self.remember(ppm);
         let sides: &[Worse] = match self.spec.worse {
             Worse::Lower => &[Worse::Lower],
             Worse::Higher => &[Worse::Higher],
             Worse::Either => &[Worse::Lower, Worse::Higher],
         };
-        let (low, high) =
-            (f64::from(self.spec.reference.low_ppm) / 1e6, f64::from(self.spec.reference.high_ppm) / 1e6);
+        let (low, high) = (f64::from(self.spec.reference.low_ppm) / 1e6, f64::from(self.spec.reference.high_ppm) / 1e6);
         // w = ln 10 / ((t + 10) ln^2 (t + 10)), t from one: their sum over all time stays below one
         let t = self.units as f64 + 10.0;
         let w = bits::log2(libm::log(10.0) / (t * libm::log(t) * libm::log(t)));
@@ -525,9 +524,11 @@ impl Monitor {
                 };
                 let factor = bits::log2(1.0 + gain);
                 if let Some(stop) = self.stops.get_mut(side) {
-                    if stop.bets[bet] <= w {
+                    if stop.climb[bet] <= 0 {
+                        stop.climb[bet] = 0;
                         stop.since[bet] = (unit.version, self.versions[unit.version].units);
                     }
+                    stop.climb[bet] = bits::times(stop.climb[bet], factor);
                     stop.bets[bet] = bits::times(bits::add(stop.bets[bet], w), factor);
                 } else if let Some(wealth) = self.versions[unit.version].bets.get_mut(side) {
                     wealth[bet] = bits::times(wealth[bet], factor);
@@ -535,13 +536,12 @@ impl Monitor {
             }
         }
         let version = &mut self.versions[unit.version];
-        version.units += 1;
-        version.sum_ppm += ppm;
+        version.units = version.units.saturating_add(1);
+        version.sum_ppm = version.sum_ppm.saturating_add(ppm);
         self.judge(unit.version);
     }
     fn judge(&mut self, version: usize) {
         let (evidence, side) = self.evidence(version);
-        self.peak_millibits = self.peak_millibits.max(evidence);
         let line = self.spec.line(version);
         let silent = match self.spec.detector {
             Detector::D1 => self.versions[version].alarmed,
@@ -576,8 +576,8 @@ impl Monitor {
         let best = (0..BETS.len()).max_by_key(|bet| stop.bets[*bet]).unwrap_or(0);
         let (began, units_then) = stop.since[best];
         // A version that ran long enough before suspicion began has itself passed.
-        let passed = if units_then >= u64::from(self.spec.pass_after) { began + 1 } else { began };
-        (began.saturating_sub(1).min(version), passed.min(version))
+        let passed = began.saturating_add(usize::from(units_then >= u64::from(self.spec.pass_after)));
+        (began.min(version).saturating_sub(1), passed.min(version))
     }
     /// Evidence of the strongest side, and which side that is.
     fn evidence(&self, version: usize) -> (i64, usize) {
@@ -595,10 +595,10 @@ impl Monitor {
         // permille is fine enough here and keeps 2^64 sums out of reach
         let value = ppm / 1000;
         if let Some(last) = self.lag.last {
-            self.lag.n += 1;
-            self.lag.sum += value;
-            self.lag.squares += value * value;
-            self.lag.products += value * u64::from(last);
+            self.lag.n = self.lag.n.saturating_add(1);
+            self.lag.sum = self.lag.sum.saturating_add(value);
+            self.lag.squares = self.lag.squares.saturating_add(value * value);
+            self.lag.products = self.lag.products.saturating_add(value * u64::from(last));
         }
         self.lag.last = u32::try_from(value).ok();
     }

@@ -219,7 +219,8 @@ impl Want {
 impl Args {
     fn take(fields: &mut Fields<'_>) -> Result<Self, GradeError> {
         fields.need("mode")?;
-        let word = fields.choice("mode", &[("exact", 0), ("ignore", 1), ("subset", 2), ("superset", 3), ("fields", 4)])?;
+        let word =
+            fields.choice("mode", &[("exact", 0), ("ignore", 1), ("subset", 2), ("superset", 3), ("fields", 4)])?;
         let value = fields.json("value")?;
         let names = fields.texts("fields")?;
         let object = matches!(value, None | Some(Value::Object(_)));

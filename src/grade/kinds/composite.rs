@@ -107,7 +107,9 @@ impl Composite {
                 match asked.status {
                     Status::NotApplicable => Reading::not_applicable("the condition was not applicable"),
                     // Open: left out or asked, nobody knows; the whole range covers both.
-                    _ if asked.low != asked.high => Reading { evidence: asked.evidence, ..Reading::abstain("the condition is open") },
+                    _ if asked.low != asked.high => {
+                        Reading { evidence: asked.evidence, ..Reading::abstain("the condition is open") }
+                    }
                     _ if asked.low == 1000 => then.read(cx),
                     _ => Reading::not_applicable("the condition does not hold"),
                 }
@@ -116,7 +118,8 @@ impl Composite {
                 let items: Option<Vec<Item<'_>>> = match over {
                     Over::Calls => cx.artifacts.calls.as_ref().map(|calls| {
                         let own = calls.iter().enumerate();
-                        let own = own.filter(|(_, c)| names.is_empty() || names.iter().any(|n| super::glob(n, &c.name)));
+                        let own =
+                            own.filter(|(_, c)| names.is_empty() || names.iter().any(|n| super::glob(n, &c.name)));
                         own.map(|(i, call)| Item::Call(i, call)).collect()
                     }),
                     Over::Messages => cx.artifacts.messages.as_ref().map(|messages| {

@@ -37,7 +37,11 @@ impl Safety {
                 let on = Target::take(fields)?;
                 let allow = fields.texts("allow")?;
                 if fields.peek("allow").is_none() {
-                    return Err(GradeError::MissingKey { place: fields.at, key: "allow", within: fields.within.clone() });
+                    return Err(GradeError::MissingKey {
+                        place: fields.at,
+                        key: "allow",
+                        within: fields.within.clone(),
+                    });
                 }
                 Ok(Self::Destination { on, allow: allow.iter().map(|host| host.to_lowercase()).collect() })
             }
@@ -87,7 +91,12 @@ fn hidden(c: char) -> bool {
     match c {
         '\n' | '\r' | '\t' => false,
         // variation selectors and their supplement, combining grapheme joiner, fillers
-        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' | '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{3164}'
+        '\u{FE00}'..='\u{FE0F}'
+        | '\u{E0100}'..='\u{E01EF}'
+        | '\u{034F}'
+        | '\u{115F}'
+        | '\u{1160}'
+        | '\u{3164}'
         | '\u{FFA0}' => true,
         _ => matches!(
             get_general_category(c),
@@ -108,7 +117,9 @@ fn hosts(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     // a backslash is a slash to browsers
     let text = text.replace('\\', "/");
-    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | ',' | ';');
+    let ends = |c: char| {
+        c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | ',' | ';')
+    };
     for (at, _) in text.match_indices("//") {
         let rest = text[at + 2..].trim_start_matches('/');
         let authority = rest.split(ends).next().unwrap_or_default();

@@ -82,7 +82,9 @@ impl StateCheck {
                 exists: exists(fields)?,
                 digest: match fields.text("digest")? {
                     None => None,
-                    Some(hex) => Some(hex.parse().map_err(|_| fields.bad("digest", "must be 64 lower-case hex digits"))?),
+                    Some(hex) => {
+                        Some(hex.parse().map_err(|_| fields.bad("digest", "must be 64 lower-case hex digits"))?)
+                    }
                 },
                 equals: fields.text("equals")?,
                 contains: fields.text("contains")?,
@@ -157,16 +159,17 @@ impl Change {
         if !path.starts_with('/') && !path.starts_with("file:") {
             return Err(fields.bad("path", "starts with `/` or `file:`"));
         }
-        let kind = match fields.peek("change") {
-            None => {
-                fields.take("change");
-                None
-            }
-            Some(_) => Some(fields.choice(
-                "change",
-                &[("changed", Kind::Changed), ("added", Kind::Added), ("removed", Kind::Removed)],
-            )?),
-        };
+        let kind =
+            match fields.peek("change") {
+                None => {
+                    fields.take("change");
+                    None
+                }
+                Some(_) => Some(fields.choice(
+                    "change",
+                    &[("changed", Kind::Changed), ("added", Kind::Added), ("removed", Kind::Removed)],
+                )?),
+            };
         Ok(Self {
             path: path.split('/').map(str::to_owned).collect(),
             from: fields.json("from")?,

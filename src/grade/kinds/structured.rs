@@ -112,7 +112,8 @@ impl Structured {
                 Self::Near { number: Number::take(fields)?, to, within, permille }
             }
             _ => {
-                let ops = [("lt", Op::Lt), ("le", Op::Le), ("eq", Op::Eq), ("ne", Op::Ne), ("ge", Op::Ge), ("gt", Op::Gt)];
+                let ops =
+                    [("lt", Op::Lt), ("le", Op::Le), ("eq", Op::Eq), ("ne", Op::Ne), ("ge", Op::Ge), ("gt", Op::Gt)];
                 fields.need("op")?;
                 let op = fields.choice("op", &ops)?;
                 Self::Compare { left: Number::side(fields, "left")?, right: Number::side(fields, "right")?, op }
@@ -249,7 +250,9 @@ impl Number {
         if !matches!(node.value, Yaml::Map(_)) {
             let number = fields.decimal(key)?;
             let source = Source { on: Target::Answer, fenced: false };
-            return number.map(|n| Self { source, pick: Pick::Given(n) }).ok_or_else(|| fields.bad(key, "must be a number"));
+            return number
+                .map(|n| Self { source, pick: Pick::Given(n) })
+                .ok_or_else(|| fields.bad(key, "must be a number"));
         }
         let mut inner = Fields::of(node, format!("`{key}` of {}", fields.within))?;
         inner.in_each = fields.in_each;
@@ -363,7 +366,10 @@ mod tests {
     #[test]
     fn written_numbers_are_read_as_people_write_them() {
         let d = |s: &str| Decimal::parse(s).unwrap();
-        assert_eq!(written("1,234.50 of -3 in 2026-01, v2 x7 and 5."), vec![d("1234.5"), d("-3"), d("2026"), d("01"), d("5")]);
+        assert_eq!(
+            written("1,234.50 of -3 in 2026-01, v2 x7 and 5."),
+            vec![d("1234.5"), d("-3"), d("2026"), d("01"), d("5")]
+        );
         assert_eq!(written("1,2,3"), vec![d("1"), d("2"), d("3")]);
         assert_eq!(written("1.2.3"), vec![d("1.2"), d("3")]);
     }

@@ -124,10 +124,9 @@ impl Text {
         let Some(pieces) = self.on.pieces(cx) else { return Reading::missing("the text to read") };
         match &self.what {
             What::Equals(texts) => self.some(&pieces, |p| texts.iter().any(|t| p == t).then_some((0, p.len()))),
-            What::Any(texts) => {
-                self.some(&pieces, |p| texts.iter().find_map(|t| Some((p.find(t.as_str())?, t.len())))
-                    .map(|(start, len)| (start, start + len)))
-            }
+            What::Any(texts) => self.some(&pieces, |p| {
+                texts.iter().find_map(|t| Some((p.find(t.as_str())?, t.len()))).map(|(start, len)| (start, start + len))
+            }),
             What::All(texts) => {
                 let mut evidence = Vec::new();
                 for text in texts {
@@ -274,7 +273,16 @@ pub(super) fn bag_common<T: Ord>(a: &[T], b: &[T]) -> usize {
     for x in a {
         *bag.entry(x).or_default() += 1;
     }
-    b.iter().filter(|y| bag.get_mut(y).is_some_and(|n| *n > 0 && { *n -= 1; true })).count()
+    b.iter()
+        .filter(|y| {
+            bag.get_mut(y).is_some_and(|n| {
+                *n > 0 && {
+                    *n -= 1;
+                    true
+                }
+            })
+        })
+        .count()
 }
 
 /// Phrases of refusal, in our own selection; English only.
