@@ -11,3 +11,7 @@ mod ingest;
 mod notes;
 
 mod detect;
+
+mod grade;
+
+mod drift;
