@@ -58,8 +58,7 @@ fn diagnostic(
     if found.excerpt.is_empty() {
         out.push_str("   | (the text is not copied here)\n");
     } else {
-        let layout =
-            ShowOptions { width: room, max_bytes: MAX_EXCERPT, color: options.color, gutter: true };
+        let layout = ShowOptions { width: room, max_bytes: MAX_EXCERPT, color: options.color, gutter: true };
         for line in show_terminal(&found.excerpt, &layout).lines() {
             let _ = writeln!(out, "   {line}");
         }
