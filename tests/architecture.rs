@@ -317,6 +317,14 @@ fn violations(files: &[Source]) -> Vec<String> {
                 }
             }
         }
+        // `use std::{fs, …}` names them without the path the list above looks for.
+        for (at, name) in first_names(&live, "std") {
+            if let Some((_, rooms)) = WORLD.iter().find(|(call, _)| call.strip_prefix("std::") == Some(&name)) {
+                if !rooms.contains(&room) {
+                    say(at, format!("`{room}` may not use `std::{name}`"));
+                }
+            }
+        }
         for proof in PROOFS {
             proof_rules(&live, proof, &mut say);
         }
@@ -532,6 +540,8 @@ fn a_planted_call_to_the_world_is_found() {
     for text in [
         "fn f() { std::fs::read(x); }",
         "use std::fs;",
+        "use std::{fmt, fs};",
+        "use std::{collections::BTreeMap, env::{self, var}};",
         "fn f() { std::time::SystemTime::now(); }",
         "fn f() { println!(); }",
         "fn f() { getrandom::fill(x); }",

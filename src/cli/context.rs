@@ -21,10 +21,10 @@ use crate::report::{ShowOptions, show_line, show_plain};
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Form of the result
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORM")]
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "text|json|sarif", hide_possible_values = true)]
     pub format: Format,
     /// Colours: on a terminal only, always, or never (NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are honoured)
-    #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, value_name = "auto|always|never", hide_possible_values = true)]
     pub color: ColorWhen,
     /// No progress bar (there is none either when stderr is not a terminal, or in CI)
     #[arg(long, global = true)]

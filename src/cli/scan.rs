@@ -20,14 +20,14 @@ pub struct Args {
     /// Files or folders, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Exit with 1 from this severity on
-    #[arg(long, value_enum, default_value_t = Level::Medium, value_name = "LEVEL")]
+    /// Exit with 1 from this severity on: info, low, medium, high, critical
+    #[arg(long, value_enum, default_value_t = Level::Medium, value_name = "LEVEL", hide_possible_values = true)]
     pub fail_on: Level,
     /// Print findings from this severity on
-    #[arg(long, value_enum, default_value_t = Level::Low, value_name = "LEVEL")]
+    #[arg(long, value_enum, default_value_t = Level::Low, value_name = "LEVEL", hide_possible_values = true)]
     pub min_severity: Level,
     /// Exit with one code for findings, or with one per severity (11 info to 15 critical)
-    #[arg(long, value_enum, default_value_t = ExitCodes::Plain, value_name = "KIND")]
+    #[arg(long, value_enum, default_value_t = ExitCodes::Plain, value_name = "plain|severity", hide_possible_values = true)]
     pub exit_codes: ExitCodes,
     /// Rule packs from this folder instead of the built-in ones
     #[arg(long, value_name = "DIR")]
