@@ -306,6 +306,7 @@ fn report(name: &str, excerpt: &str, rule: &str, place: &str) -> ScanReport {
         ruleset: Some(Digest::of("rules")),
         rules: [(RuleId::new(rule), info)].into_iter().collect(),
         files: vec![file, skipped],
+        passed_over: Default::default(),
     }
 }
 

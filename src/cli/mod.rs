@@ -4,6 +4,7 @@
 //! May touch: every room below; standard streams, files, the clock and the environment.
 //! Never: decides; a command calls a verb of a room and renders the answer through `report`.
 
+mod collect;
 mod context;
 mod error;
 mod exit;
