@@ -273,8 +273,7 @@ fn report(name: &str, excerpt: &str, rule: &str, place: &str) -> ScanReport {
         threats: vec!["T01".into(), "T28".into()],
         excerpt: excerpt.into(),
     };
-    let located =
-        Located { finding, line: 1, column: 5, place: Some(place.into()), content: Some(Digest::of("the raw text")) };
+    let located = Located { finding, line: 1, column: 5, place: Some(place.into()) };
     let file = FileReport {
         name: name.into(),
         digest: Some(Digest::of("file")),
@@ -426,9 +425,12 @@ fn an_unfinished_scan_is_not_called_clean() {
 
 #[test]
 fn secrets_are_not_copied_and_have_no_digest_of_their_own() {
+    let print = |report: &ScanReport| report.files[0].fingerprints();
     let mut report = sample();
     report.files[0].findings[0].finding.excerpt = String::new();
-    report.files[0].findings[0].content = None;
+    let mut other_file = report.clone();
+    other_file.files[0].digest = Some(Digest::of("another file"));
+    assert_ne!(print(&report), print(&other_file));
     let shown = text::scan(&report, Severity::Info, &ShowOptions::default());
     assert!(shown.contains("(the text is not copied here)"), "{shown}");
     let log: Value = serde_json::from_str(&sarif::scan(&report)).unwrap();

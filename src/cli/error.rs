@@ -210,7 +210,12 @@ impl CliError {
     /// For people: `error[CODE]: what`, where, why, what to do. Safe to print.
     pub fn text(&self, paint: Paint) -> String {
         let label = paint.wrap(Style::Bad, &format!("error[{}]", self.code()));
-        let mut out = format!("{label}: {}\n", one_line(&self.to_string()));
+        let what = self.to_string();
+        let mut lines = what.lines();
+        let mut out = format!("{label}: {}\n", one_line(lines.next().unwrap_or_default()));
+        for line in lines {
+            let _ = writeln!(out, "  | {}", one_line(line));
+        }
         if let Some(place) = self.place() {
             let _ = writeln!(out, "  --> {}", one_line(&place));
         }

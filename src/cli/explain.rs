@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, codes, exit};
+use super::{CliError, Context, Exit, Format, codes, exit, rules};
 
 /// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
@@ -36,7 +36,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         }
         return Ok(Exit::Done);
     }
-    let near = codes::near(name, codes::all().map(|page| page.code));
+    let rules = rules::load(None)?;
+    if let Some(rule) = rules.get(name) {
+        rules::page(rule, context)?;
+        return Ok(Exit::Done);
+    }
+    let names = codes::all().map(|page| page.code).chain(rules.rules().iter().map(|rule| rule.id.as_str()));
+    let near = codes::near(name, names);
     Err(CliError::Unknown { what: "rule or code", name: name.to_owned(), near })
 }
 

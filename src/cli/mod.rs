@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod exit;
 mod progress;
+mod recognise;
 
 pub mod codes;
 

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format};
+use super::{CliError, Context, Exit, Format, rules};
 
 /// Arguments of `version`.
 #[derive(Debug, ClapArgs)]
@@ -18,10 +18,13 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
     let version = env!("CARGO_PKG_VERSION");
+    let ruleset = rules::load(None)?.digest();
     if args.json || context.format == Format::Json {
-        context.print_json(&json!({"schema": "memgate/version/1", "name": "memgate", "version": version}))?;
+        context.print_json(
+            &json!({"schema": "memgate/version/1", "name": "memgate", "version": version, "ruleset": ruleset}),
+        )?;
     } else {
-        context.print(&format!("memgate {version}\n"))?;
+        context.print(&format!("memgate {version}\nruleset sha256 {ruleset}\n"))?;
     }
     Ok(Exit::Done)
 }

@@ -51,8 +51,6 @@ pub struct Located {
     pub column: usize,
     /// A place inside the item for people, e.g. `event 12, tool result`. May hold untrusted text.
     pub place: Option<String>,
-    /// SHA-256 of the raw text the finding covers; `None` for secrets, whose digest could be guessed back.
-    pub content: Option<Digest>,
 }
 
 /// How much of an input was examined.
@@ -142,7 +140,10 @@ impl FileReport {
         let mut seen = BTreeMap::<String, usize>::new();
         let mut out = Vec::with_capacity(self.findings.len());
         for located in &self.findings {
-            let content = located.content.or(self.digest).map(|digest| digest.hex()).unwrap_or_default();
+            // Secrets have no excerpt: their own digest could be guessed back, so the file stands in for it.
+            let excerpt = &located.finding.excerpt;
+            let content = if excerpt.is_empty() { self.digest } else { Some(Digest::of(excerpt)) };
+            let content = content.map(|digest| digest.hex()).unwrap_or_default();
             let parts = [located.finding.rule.as_str(), located.finding.view.name(), &content];
             let print = Digest::of_parts(parts.map(str::as_bytes)).hex();
             let nth = seen.entry(print.clone()).or_default();

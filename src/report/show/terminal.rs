@@ -78,15 +78,20 @@ pub fn show_plain(text: &str) -> String {
     out
 }
 
-/// One line about a text: bytes, lines, digest and how many characters of it are hidden.
-pub fn describe(text: &str) -> String {
-    let hidden: usize = pieces(text)
+/// How many characters of a text a reader would not see.
+pub fn hidden_count(text: &str) -> usize {
+    pieces(text)
         .iter()
         .map(|piece| match piece {
             Piece::Mark(mark) if mark.class.is_hidden() => mark.count,
             _ => 0,
         })
-        .sum();
+        .sum()
+}
+
+/// One line about a text: bytes, lines, digest and how many characters of it are hidden.
+pub fn describe(text: &str) -> String {
+    let hidden = hidden_count(text);
     let lines = text.lines().count();
     format!(
         "{} byte{}, {lines} line{}, sha256 {}, {hidden} hidden character{}",
