@@ -10,6 +10,9 @@ mod store_contract;
 mod ingest;
 mod notes;
 
+mod architecture;
+mod cli;
+mod report;
 mod detect;
 
 mod grade;
