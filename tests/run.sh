@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ROOT=$PWD
+[ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
 
 QUICK=0
 for argument in "$@"; do
@@ -23,8 +24,11 @@ step() {
   local name=$1 start=$SECONDS status=0
   shift
   echo "== $name"
-  # `|| status` alone would switch `set -e` off inside functions, so each step runs in a shell of its own.
-  ( set -euo pipefail; "$@" ) || status=$?
+  # Not `( … ) || status=$?`: that would switch `set -e` off inside the step.
+  set +e
+  ( set -euo pipefail; "$@" )
+  status=$?
+  set -e
   if [ "$status" -ne 0 ]; then
     echo "== $name: FAILED with exit code $status after $((SECONDS - start)) s" >&2
     exit "$status"
