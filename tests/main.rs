@@ -5,3 +5,7 @@
     clippy::disallowed_methods,
     reason = "tests fail by panicking and use their own folders"
 )]
+
+mod architecture;
+mod cli;
+mod report;
