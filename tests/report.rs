@@ -273,13 +273,8 @@ fn report(name: &str, excerpt: &str, rule: &str, place: &str) -> ScanReport {
         threats: vec!["T01".into(), "T28".into()],
         excerpt: excerpt.into(),
     };
-    let located = Located {
-        finding,
-        line: 1,
-        column: 5,
-        place: Some(place.into()),
-        content: Some(Digest::of("the raw text")),
-    };
+    let located =
+        Located { finding, line: 1, column: 5, place: Some(place.into()), content: Some(Digest::of("the raw text")) };
     let file = FileReport {
         name: name.into(),
         digest: Some(Digest::of("file")),
@@ -311,6 +306,7 @@ fn report(name: &str, excerpt: &str, rule: &str, place: &str) -> ScanReport {
         ruleset: Some(Digest::of("rules")),
         rules: [(RuleId::new(rule), info)].into_iter().collect(),
         files: vec![file, skipped],
+        passed_over: Default::default(),
     }
 }
 
@@ -320,7 +316,19 @@ fn sample() -> ScanReport {
 
 #[test]
 fn a_diagnostic_reads_like_a_compilers() {
-    insta::assert_snapshot!(text::scan(&sample(), Severity::Info, &ShowOptions::default()), @"");
+    insta::assert_snapshot!(text::scan(&sample(), Severity::Info, &ShowOptions::default()), @r"
+    high[injection.override]: Text tells the agent to drop its earlier instructions
+      --> notes/a b.md:1:5 (event 3)
+       | ignore all⟦U+200B ZWSP⟧ previous
+       = seen in the decoded text after base64, confidence medium, threats T01 T28, find_bc3863ab907a
+       = advice: Remove the sentence, or quote it as data with its source.
+
+    not examined: notes/a b.md2: event 3
+
+    examined 1 of 2 inputs (1 memory)
+    1 finding: 1 high
+    next: memgate explain injection.override
+    ");
 }
 
 #[test]

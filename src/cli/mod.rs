@@ -1,9 +1,160 @@
-//! clap commands and exit codes.
+//! The command line: clap commands, exit codes, output.
 //!
-//! For: the terminal. In: argv. Out: exit code.
-//! May touch: every room below. Never: decides; a command calls a verb and renders the answer.
+//! For: the terminal and scripts. In: argv, files, environment. Out: exit code, stdout (the result only), stderr.
+//! May touch: every room below; standard streams, files, the clock and the environment.
+//! Never: decides; a command calls a verb of a room and renders the answer through `report`.
 
-/// Runs the command line and returns the exit code of the table in `cli::exit`.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod collect;
+mod context;
+mod error;
+mod exit;
+mod progress;
+
+pub mod codes;
+
+pub mod completions;
+pub mod decode;
+pub mod demo;
+pub mod diff;
+pub mod dream;
+pub mod drift;
+pub mod explain;
+pub mod grade;
+pub mod init;
+pub mod log;
+pub mod policy;
+pub mod review;
+pub mod rollback;
+pub mod rules;
+pub mod scan;
+pub mod show;
+pub mod verify;
+pub mod version;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use context::{ColorWhen, Context, Format, Global, color_for};
+pub use error::CliError;
+pub use exit::Exit;
+pub use progress::Bar;
+
+/// A memory firewall and auditor for AI agents.
+#[derive(Debug, Parser)]
+#[command(
+    name = "memgate",
+    version,
+    about = "A memory firewall and auditor for AI agents",
+    long_about = "memgate examines what agents remember, consolidates it (a dream), holds what is suspicious for a \
+                  person, signs what is approved, and can prove and undo every change.\n\n\
+                  Everything works on files, without an account and without a network.",
+    after_help = "Examples:\n  \
+                  memgate scan .                     examine the memory and instruction files of this folder\n  \
+                  memgate demo                       watch the whole product work on sample data\n  \
+                  memgate explain exit-codes         what the exit codes mean\n\n\
+                  'memgate help COMMAND' has examples for every command.",
+    max_term_width = 110,
+    propagate_version = false,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Flags every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Examine files, folders, memories and transcripts
+    Scan(scan::Args),
+    /// Show one text with everything that hides in it
+    Decode(decode::Args),
+    /// Explain a rule, an error code or the exit codes
+    Explain(explain::Args),
+    /// Set up a data folder with keys, policy and an empty store
+    Init(init::Args),
+    /// Guided tour on sample data
+    Demo(demo::Args),
+    /// Consolidate a memory with its sessions, through the gate
+    Dream(dream::Args),
+    /// Decide on held items
+    Review(review::Args),
+    /// Verify keys, log, versions and contents, offline
+    Verify(verify::Args),
+    /// List the signed versions of a store
+    Log(log::Args),
+    /// What one version changed against another
+    Diff(diff::Args),
+    /// Show a version, or one memory in it
+    Show(show::Args),
+    /// Put a store back to an earlier version, as a new version
+    Rollback(rollback::Args),
+    /// Grade sessions against a rubric
+    Grade(grade::Args),
+    /// Watch grades for changes, version by version
+    Drift(drift::Args),
+    /// Check or show a policy
+    Policy(policy::Args),
+    /// List, show or check detection rules
+    Rules(rules::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print version and ruleset digest
+    Version(version::Args),
+}
+
+/// Runs the command line and returns the exit code of the table in [`Exit`].
+pub fn run() -> ExitCode {
+    ExitCode::from(run_from(std::env::args_os().collect()))
+}
+
+/// Runs with these arguments, the program's name first.
+fn run_from(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(problem) => return context::usage(&problem, &arguments),
+    };
+    let context = Context::new(&cli.global);
+    let outcome = error::guarded(|| dispatch(&cli.command, &context).and_then(|exit| context.finish().map(|()| exit)));
+    match outcome {
+        Ok(exit) => exit.code(cli.global.exit_zero),
+        Err(problem) => {
+            context.problem(&problem);
+            problem.exit().code(false)
+        }
+    }
+}
+
+fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Scan(args) => scan::run(args, context),
+        Command::Decode(args) => decode::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
+        Command::Init(args) => init::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
+        Command::Dream(args) => dream::run(args, context),
+        Command::Review(args) => review::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::Log(args) => log::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
+        Command::Show(args) => show::run(args, context),
+        Command::Rollback(args) => rollback::run(args, context),
+        Command::Grade(args) => grade::run(args, context),
+        Command::Drift(args) => drift::run(args, context),
+        Command::Policy(args) => policy::run(args, context),
+        Command::Rules(args) => rules::run(args, context),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Version(args) => version::run(args, context),
+    }
+}
+
+/// The command tree, for completions, documentation and tests.
+pub fn command_tree() -> clap::Command {
+    Cli::command()
 }

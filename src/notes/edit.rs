@@ -100,11 +100,11 @@ fn attempt(document: &Document, changes: &BTreeMap<usize, Option<&str>>, gap: Ga
                     // A bare comment keeps the front matter front matter when its first key goes.
                     if gap != Gap::None {
                         out.push('#');
-                        out.push_str(line_break);
+                        push_break(&mut out, line_break);
                     }
                 } else if note.shape != Shape::TableRow && (gap == Gap::Everywhere || (gap == Gap::Between && !between))
                 {
-                    out.push_str(line_break);
+                    push_break(&mut out, line_break);
                 }
             }
             Some(Some(new)) => {
@@ -118,6 +118,14 @@ fn attempt(document: &Document, changes: &BTreeMap<usize, Option<&str>>, gap: Ga
     }
     out.push_str(&text[copied..]);
     checked(&out, &expected)
+}
+
+/// An empty line. After a lone CR an LF would only finish that line break.
+fn push_break(out: &mut String, line_break: &str) {
+    if line_break == "\n" && out.ends_with('\r') {
+        out.push('\r');
+    }
+    out.push_str(line_break);
 }
 
 /// Splits the result and compares it with what the edits promise.

@@ -122,12 +122,9 @@ impl Splitter<'_> {
     /// Inside a paragraph a number starts a list only when it is 1 ("born in\n1986. A good
     /// year"), and a marker needs text, as in CommonMark.
     fn may_start_item(&self, marker: &line::Marker, content: &Content) -> bool {
-        match self.open.as_ref().map(|open| open.shape) {
-            None | Some(Shape::ListItem | Shape::TableRow) => true,
-            Some(Shape::Paragraph | Shape::KeyValue) => {
-                marker.text < content.end && marker.number.is_none_or(|number| number == 1)
-            }
-        }
+        let Some(open) = &self.open else { return true };
+        let in_text = matches!(open.shape, Shape::Paragraph | Shape::KeyValue) && content.quotes <= open.quotes;
+        !in_text || (marker.text < content.end && marker.number.is_none_or(|number| number == 1))
     }
 
     fn plain(&mut self, content: &Content, whole: Span, inside_item: bool) {

@@ -117,7 +117,9 @@ proptest! {
     #[test]
     fn a_replaced_note_changes_no_other_byte(text in markdown(), pick in any::<prop::sample::Index>(), new in markdown()) {
         let document = Document::parse(&text);
-        prop_assume!(document.note_count() > 0);
+        if document.note_count() == 0 {
+            return Ok(());
+        }
         let number = pick.index(document.note_count());
         let Ok(result) = document.apply(&[Edit::Replace(number, new)]) else { return Ok(()) };
         let (before, after) = (document.note(number).unwrap(), result.note(number).unwrap());

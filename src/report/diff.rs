@@ -109,7 +109,6 @@ fn push_line(out: &mut String, tag: ChangeTag, line: &str, paint: Paint, options
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

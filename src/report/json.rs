@@ -63,6 +63,7 @@ pub fn scan(report: &ScanReport) -> String {
             "examined": report.examined(),
             "skipped": report.skipped(),
             "partial": report.partial(),
+            "passed_over": report.passed_over,
             "findings": report.finding_count(),
             "by_severity": by_severity,
         },

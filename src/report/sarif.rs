@@ -120,7 +120,9 @@ fn result(nth: usize, file: &FileReport, located: &Located, rule: Option<usize>,
     }
     let mut logical = Vec::new();
     if !file.is_file {
-        logical.push(json!({"name": show_plain(&file.name), "fullyQualifiedName": show_plain(&file.name), "kind": "object"}));
+        logical.push(
+            json!({"name": show_plain(&file.name), "fullyQualifiedName": show_plain(&file.name), "kind": "object"}),
+        );
     }
     if let Some(place) = &located.place {
         logical.push(json!({"name": show_plain(place), "kind": "object"}));

@@ -13,6 +13,8 @@ pub struct ScanReport {
     pub ruleset: Option<Digest>,
     /// Every input that was looked at, in order of its name.
     pub files: Vec<FileReport>,
+    /// Files and folders of a walk that were not looked at by rule: what they are, and how many.
+    pub passed_over: BTreeMap<String, usize>,
     /// What is known of the rules that are named by findings.
     pub rules: BTreeMap<RuleId, RuleInfo>,
 }

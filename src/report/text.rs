@@ -58,8 +58,7 @@ fn diagnostic(
     if found.excerpt.is_empty() {
         out.push_str("   | (the text is not copied here)\n");
     } else {
-        let layout =
-            ShowOptions { width: room, max_bytes: MAX_EXCERPT, color: options.color, gutter: true };
+        let layout = ShowOptions { width: room, max_bytes: MAX_EXCERPT, color: options.color, gutter: true };
         for line in show_terminal(&found.excerpt, &layout).lines() {
             let _ = writeln!(out, "   {line}");
         }
@@ -119,6 +118,9 @@ fn summary(out: &mut String, report: &ScanReport, below: usize, least: Severity,
         let _ = write!(out, " ({})", kinds.join(", "));
     }
     out.push('\n');
+    for (what, count) in &report.passed_over {
+        let _ = writeln!(out, "passed over {count} {}", show_line(what, 80));
+    }
     if report.finding_count() == 0 {
         let clean = report.partial() == 0 && report.skipped() == 0;
         let word = if clean { "nothing found" } else { "nothing found in what was examined" };

@@ -74,19 +74,8 @@ pub fn class_of(c: char) -> Option<Class> {
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
             return Some(Class::Bidi);
         }
-        '\u{034F}'
-        | '\u{115F}'
-        | '\u{1160}'
-        | '\u{17B4}'
-        | '\u{17B5}'
-        | '\u{3164}'
-        | '\u{FFA0}'
-        | '\u{2800}'
-        | '\u{FFFC}'
-        | '\u{1D159}'
-        | '\u{16FE4}'
-        | '\u{13441}'
-        | '\u{13442}' => return Some(Class::Invisible),
+        '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}'
+        | '\u{FFFC}' | '\u{1D159}' | '\u{16FE4}' | '\u{13441}' | '\u{13442}' => return Some(Class::Invisible),
         '\u{2028}' | '\u{2029}' => return Some(Class::Line),
         _ => {}
     }
@@ -177,7 +166,8 @@ mod tests {
 
     #[test]
     fn honest_letters_of_many_scripts_are_shown_as_they_are() {
-        for c in "Zażółć Straße Ελλάδα Привет שלום مرحبا हिन्दी ไทย 日本語 한국어 ✓→—“”€🙂".chars() {
+        for c in "Zażółć Straße Ελλάδα Привет שלום مرحبا हिन्दी ไทย 日本語 한국어 ✓→—“”€🙂".chars()
+        {
             assert_eq!(class_of(c), None, "{c}");
         }
     }

@@ -212,10 +212,7 @@ mod tests {
 
     #[test]
     fn a_text_cannot_forge_a_mark() {
-        assert_eq!(
-            labels("\u{27E6}U+200B\u{27E7}"),
-            ["\u{27E6}U+27E6\u{27E7}", "U+200B", "\u{27E6}U+27E7\u{27E7}"]
-        );
+        assert_eq!(labels("\u{27E6}U+200B\u{27E7}"), ["\u{27E6}U+27E6\u{27E7}", "U+200B", "\u{27E6}U+27E7\u{27E7}"]);
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Default for ShowOptions {
 /// Cost: linear in `max_bytes`, plus one digest of the text when it is cut.
 pub fn show_terminal(text: &str, options: &ShowOptions) -> String {
     let width = options.width.max(20) - if options.gutter { 2 } else { 0 };
-    let mut page = Page { out: String::new(), paint: Paint::new(options.color), gutter: options.gutter, width, used: 0 };
+    let mut page =
+        Page { out: String::new(), paint: Paint::new(options.color), gutter: options.gutter, width, used: 0 };
     page.start_line("| ");
     match cut(text, options.max_bytes) {
         None => page.text(text),
@@ -136,8 +137,7 @@ fn cut(text: &str, max: usize) -> Option<(&str, String, &str)> {
         return None;
     }
     let head_end = (0..=max - max / 3).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let tail_start =
-        (text.len() - max / 3..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let tail_start = (text.len() - max / 3..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     let notice = format!(
         "\u{27E6}cut: {} of {} bytes not shown, sha256 of the whole {}\u{27E7}",
         tail_start - head_end,
@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn lines_wrap_and_our_wraps_differ_from_the_texts_lines() {
-        let shown = show_terminal(&format!("{}\nnext", "x".repeat(50)), &ShowOptions { width: 30, ..Default::default() });
+        let shown =
+            show_terminal(&format!("{}\nnext", "x".repeat(50)), &ShowOptions { width: 30, ..Default::default() });
         assert_eq!(shown, format!("| {}\n: {}\n| next\n", "x".repeat(28), "x".repeat(22)));
     }
 

@@ -1,0 +1,169 @@
+//! Exit codes: one table, one home. The code never depends on the output format.
+
+use crate::domain::{Family, Severity};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; nothing at or above the threshold.
+    Done,
+    /// Findings at or above the threshold.
+    Findings,
+    /// Findings, and the caller asked for one code per severity.
+    Severity(Severity),
+    /// Wrong usage.
+    Usage,
+    /// Nothing to examine.
+    Nothing,
+    /// Configuration, policy, rubric or rule pack refused.
+    Config,
+    /// Incomplete: some input could not be fully read, decoded or scanned, or a result could not be stored.
+    /// Beats `Done` and `Findings`: an unfinished scan is not a pass.
+    Incomplete,
+    /// Verification failed.
+    Verification,
+    /// Not authorised, or the request was refused.
+    Refused,
+    /// Quality gate failed: grade below threshold, drift alarm.
+    Quality,
+    /// The grader could not decide. Never folded into `Done` or `Quality`.
+    Inconclusive,
+    /// Changed underneath you.
+    Conflict,
+    /// Internal error; a report file is named.
+    Internal,
+}
+
+/// Code, name and meaning of every exit code, in order.
+pub(super) const TABLE: [(u8, &str); 19] = [
+    (0, "done; nothing at or above the threshold"),
+    (1, "findings at or above the threshold (--fail-on, default medium)"),
+    (2, "wrong usage"),
+    (3, "nothing to examine"),
+    (4, "config, policy, rubric or rule pack refused"),
+    (5, "incomplete: some input could not be fully read, decoded or scanned, or output could not be written"),
+    (6, "verification failed (signature, chain, digest)"),
+    (7, "not authorised, or the request was refused"),
+    (8, "quality gate failed: grade below threshold, drift alarm"),
+    (9, "inconclusive: the grader could not decide"),
+    (10, "conflict: changed underneath you"),
+    (11, "worst finding is info (only with --exit-codes severity)"),
+    (12, "worst finding is low (only with --exit-codes severity)"),
+    (13, "worst finding is medium (only with --exit-codes severity)"),
+    (14, "worst finding is high (only with --exit-codes severity)"),
+    (15, "worst finding is critical (only with --exit-codes severity)"),
+    (70, "internal error; a report file is named"),
+    (130, "interrupted"),
+    (143, "terminated"),
+];
+
+impl Exit {
+    /// The number. `exit_zero` turns findings and failed quality gates into 0, and nothing else: an
+    /// unfinished scan, a refusal or an error stays what it is.
+    pub const fn code(self, exit_zero: bool) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Findings | Self::Severity(_) | Self::Quality if exit_zero => 0,
+            Self::Findings => 1,
+            Self::Usage => 2,
+            Self::Nothing => 3,
+            Self::Config => 4,
+            Self::Incomplete => 5,
+            Self::Verification => 6,
+            Self::Refused => 7,
+            Self::Quality => 8,
+            Self::Inconclusive => 9,
+            Self::Conflict => 10,
+            Self::Severity(Severity::Info) => 11,
+            Self::Severity(Severity::Low) => 12,
+            Self::Severity(Severity::Medium) => 13,
+            Self::Severity(Severity::High) => 14,
+            Self::Severity(Severity::Critical) => 15,
+            Self::Internal => 70,
+        }
+    }
+
+    /// The exit for a room's error, from its code and family.
+    ///
+    /// The longest listed prefix of the code wins; otherwise the family decides.
+    pub fn of_error(code: &str, family: Family) -> Self {
+        const PREFIXES: [(&str, Exit); 18] = [
+            ("notes-", Exit::Incomplete),
+            ("ingest-", Exit::Incomplete),
+            ("detect-", Exit::Incomplete),
+            ("ruleset-", Exit::Config),
+            ("rule-", Exit::Config),
+            ("config-", Exit::Config),
+            ("policy-", Exit::Config),
+            ("gate-policy-", Exit::Config),
+            ("rubric-", Exit::Config),
+            ("grade-rubric-", Exit::Config),
+            ("consolidate-", Exit::Config),
+            ("ledger-", Exit::Verification),
+            ("auditor-", Exit::Verification),
+            ("auth-", Exit::Refused),
+            ("gate-", Exit::Refused),
+            ("grade-", Exit::Inconclusive),
+            ("store-conflict", Exit::Conflict),
+            ("store-", Exit::Incomplete),
+        ];
+        match family {
+            Family::Bug => Self::Internal,
+            Family::Unavailable if !code.starts_with("store-conflict") => Self::Incomplete,
+            _ => PREFIXES
+                .iter()
+                .filter(|(prefix, _)| code.starts_with(prefix))
+                .max_by_key(|(prefix, _)| prefix.len())
+                .map_or(Self::Refused, |(_, exit)| *exit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table_once() {
+        let all = [
+            Exit::Done,
+            Exit::Findings,
+            Exit::Usage,
+            Exit::Nothing,
+            Exit::Config,
+            Exit::Incomplete,
+            Exit::Verification,
+            Exit::Refused,
+            Exit::Quality,
+            Exit::Inconclusive,
+            Exit::Conflict,
+            Exit::Severity(Severity::Info),
+            Exit::Severity(Severity::Low),
+            Exit::Severity(Severity::Medium),
+            Exit::Severity(Severity::High),
+            Exit::Severity(Severity::Critical),
+            Exit::Internal,
+        ];
+        let mut codes: Vec<u8> = all.iter().map(|exit| exit.code(false)).collect();
+        codes.extend([130, 143]);
+        assert_eq!(codes, TABLE.map(|(code, _)| code));
+    }
+
+    #[test]
+    fn exit_zero_never_hides_an_unfinished_scan_or_an_error() {
+        assert_eq!(Exit::Findings.code(true), 0);
+        assert_eq!(Exit::Severity(Severity::Critical).code(true), 0);
+        assert_eq!(Exit::Incomplete.code(true), 5);
+        assert_eq!(Exit::Verification.code(true), 6);
+        assert_eq!(Exit::Inconclusive.code(true), 9);
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        assert_eq!(Exit::of_error("gate-policy-unknown-key", Family::Refused), Exit::Config);
+        assert_eq!(Exit::of_error("gate-same-person", Family::Refused), Exit::Refused);
+        assert_eq!(Exit::of_error("ledger-bad-signature", Family::Refused), Exit::Verification);
+        assert_eq!(Exit::of_error("store-disk", Family::Unavailable), Exit::Incomplete);
+        assert_eq!(Exit::of_error("ledger-anything", Family::Bug), Exit::Internal);
+    }
+}

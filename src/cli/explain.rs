@@ -1,0 +1,56 @@
+//! `memgate explain`: a rule, an error code or the exit codes, in plain words.
+
+use std::fmt::Write as _;
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+
+use super::{CliError, Context, Exit, Format, codes, exit};
+
+/// Arguments of `explain`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  \
+    memgate explain injection.instruction-override     a rule\n  \
+    memgate explain cli-unreadable                     an error code\n  \
+    memgate explain exit-codes                         all exit codes")]
+pub struct Args {
+    /// A rule, an error code, or exit-codes
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Explains.
+pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
+    context.formats(&[Format::Text, Format::Json])?;
+    let name = args.name.trim();
+    if name == "exit-codes" {
+        return exit_codes(context);
+    }
+    if let Some(page) = codes::find(name) {
+        if context.format == Format::Json {
+            context.print_json(&json!({
+                "schema": "memgate/explain/1", "code": page.code, "meaning": page.meaning, "remedy": page.remedy,
+            }))?;
+        } else {
+            context.print(&format!("{}\n\n{}\n\nWhat to do: {}\n", page.code, page.meaning, page.remedy))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let near = codes::near(name, codes::all().map(|page| page.code));
+    Err(CliError::Unknown { what: "rule or code", name: name.to_owned(), near })
+}
+
+fn exit_codes(context: &Context) -> Result<Exit, CliError> {
+    if context.format == Format::Json {
+        let rows: Vec<_> =
+            exit::TABLE.iter().map(|(code, meaning)| json!({"code": code, "meaning": meaning})).collect();
+        context.print_json(&json!({"schema": "memgate/exit-codes/1", "codes": rows}))?;
+    } else {
+        let mut out = String::new();
+        for (code, meaning) in exit::TABLE {
+            let _ = writeln!(out, "{code:>3}  {meaning}");
+        }
+        context.print(&out)?;
+    }
+    Ok(Exit::Done)
+}
