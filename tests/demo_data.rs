@@ -122,7 +122,11 @@ fn every_poisoned_item_stands_where_it_says() {
         let text = event.text().peek_unscanned();
         let there = item.markers.iter().any(|marker| text.contains(marker.as_str()));
         assert!(there || item.markers.is_empty(), "{}: no marker in event {}", item.id, item.event);
-        assert!(["held", "held_as_set", "redacted_or_held", "not_promoted"].contains(&item.expect.as_str()), "{}", item.id);
+        assert!(
+            ["held", "held_as_set", "redacted_or_held", "not_promoted"].contains(&item.expect.as_str()),
+            "{}",
+            item.id
+        );
         let agent = |e: &&memgate::ingest::Event| e.origin.channel == memgate::domain::Channel::Assistant;
         let echo = read[0].events[item.event + 1..].iter().filter(agent).any(|e| {
             let said = e.text().peek_unscanned();
@@ -131,7 +135,9 @@ fn every_poisoned_item_stands_where_it_says() {
         assert_eq!(echo, item.echoed, "{}: the agent's echo", item.id);
         threats.extend(item.threats.iter().cloned());
     }
-    let covered = ["T01", "T02", "T05", "T06", "T11", "T12", "T13", "T16", "T18", "T19", "T20", "T21", "T23", "T26", "T28", "T29"];
+    let covered = [
+        "T01", "T02", "T05", "T06", "T11", "T12", "T13", "T16", "T18", "T19", "T20", "T21", "T23", "T26", "T28", "T29",
+    ];
     for threat in covered {
         assert!(threats.contains(threat), "no poisoned session for {threat}");
     }
@@ -171,10 +177,14 @@ fn the_data_is_small_licensed_and_names_reserved_hosts_only() {
     let bytes: u64 = all.iter().map(|file| std::fs::metadata(data().join(file)).unwrap().len()).sum();
     assert!(bytes < 1_500_000, "{bytes} bytes of demo data");
     let licences = std::fs::read_to_string(data().join("LICENSES.md")).unwrap();
-    for word in ["Apache-2.0", "MIT", "Mehmet Nuraydin", "Sierra", "AI Security Institute", "Permission is hereby granted"] {
+    for word in
+        ["Apache-2.0", "MIT", "Mehmet Nuraydin", "Sierra", "AI Security Institute", "Permission is hereby granted"]
+    {
         assert!(licences.contains(word), "LICENSES.md does not say {word:?}");
     }
-    let own = all.iter().filter(|file| !file.contains("/tau-") && !file.starts_with("memory/project/") && !file.ends_with("LICENSES.md"));
+    let own = all.iter().filter(|file| {
+        !file.contains("/tau-") && !file.starts_with("memory/project/") && !file.ends_with("LICENSES.md")
+    });
     let host = regex::Regex::new(r"https?://([A-Za-z0-9.-]+)").unwrap();
     for file in own {
         let text = std::fs::read_to_string(data().join(file)).unwrap();
@@ -182,8 +192,10 @@ fn the_data_is_small_licensed_and_names_reserved_hosts_only() {
             let reserved = [".invalid", ".test", ".example"].iter().any(|end| found[1].ends_with(end));
             assert!(reserved, "{file} names the host {}", &found[1]);
         }
-        assert!(!text.contains("\u{200B}") && text.chars().all(|c| !('\u{E0000}'..='\u{E007F}').contains(&c)),
-            "{file} holds invisible characters that are not escaped");
+        assert!(
+            !text.contains("\u{200B}") && text.chars().all(|c| !('\u{E0000}'..='\u{E007F}').contains(&c)),
+            "{file} holds invisible characters that are not escaped"
+        );
     }
 }
 

@@ -8,6 +8,6 @@
 
 mod architecture;
 mod cli;
-mod report;
-
+mod demo_data;
 mod fuzz_replay;
+mod report;

@@ -1,7 +1,9 @@
 //! Reading transcripts: refused with a place, or read with every span inside the input.
 
 use memgate::domain::{Authority, PrincipalId};
-use memgate::ingest::{Context, EventKind, Format, IngestError, RawInput, Session, detect_format, read_folder, read_sessions};
+use memgate::ingest::{
+    Context, EventKind, Format, IngestError, RawInput, Session, detect_format, read_folder, read_sessions,
+};
 
 /// Bytes in any format, under the detected format and under every named one.
 pub fn body(data: &[u8]) {
@@ -62,7 +64,8 @@ fn check(data: &[u8], input: &RawInput, read: &Result<Vec<Session>, Vec<IngestEr
             assert_eq!(origin.authority, origin.channel.authority(), "an event claims more than its channel");
             let raw = origin.span.slice(text).expect("a span lies inside the input, on character borders");
             // Where the span is one JSON text, the event says exactly that text.
-            if let (EventKind::Message { text: said }, Ok(literal)) = (&event.kind, serde_json::from_str::<String>(raw)) {
+            if let (EventKind::Message { text: said }, Ok(literal)) = (&event.kind, serde_json::from_str::<String>(raw))
+            {
                 assert_eq!(said.peek_unscanned(), &literal, "an event does not say what its span says");
             }
         }

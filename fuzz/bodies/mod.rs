@@ -13,6 +13,7 @@
     reason = "each fuzz target includes all bodies and uses one; a broken property panics"
 )]
 
+pub mod ingest;
 pub mod notes;
 pub mod show;
 
@@ -20,7 +21,7 @@ pub mod show;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by name.
-pub const TARGETS: &[Target] = &[("notes", notes::body), ("show", show::body)];
+pub const TARGETS: &[Target] = &[("ingest", ingest::body), ("notes", notes::body), ("show", show::body)];
 
 /// The text of an input, or nothing when it is not UTF-8 or longer than a memory may be.
 pub fn text(data: &[u8]) -> Option<&str> {

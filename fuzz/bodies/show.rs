@@ -1,6 +1,8 @@
 //! Hostile text, shown: nothing acts, nothing is hidden, nothing is forged.
 
-use memgate::report::{ShowOptions, show_ci, show_csv, show_html, show_json, show_line, show_markdown, show_plain, show_terminal};
+use memgate::report::{
+    ShowOptions, show_ci, show_csv, show_html, show_json, show_line, show_markdown, show_plain, show_terminal,
+};
 
 /// No sink lets a control, format or invisible character through; each keeps its own grammar.
 pub fn body(data: &[u8]) {
@@ -33,7 +35,10 @@ pub fn body(data: &[u8]) {
         let shown = show_terminal(text, &options);
         visible(&shown, "terminal");
         assert!(shown.ends_with('\n'));
-        assert!(shown.lines().all(|l| l.starts_with("| ") || l.starts_with(": ")), "a line without its gutter: {shown:?}");
+        assert!(
+            shown.lines().all(|l| l.starts_with("| ") || l.starts_with(": ")),
+            "a line without its gutter: {shown:?}"
+        );
     }
     for columns in [0, 20, 80] {
         let line = show_line(text, columns);
