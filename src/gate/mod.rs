@@ -1,1 +1,4 @@
 //! gate
+
+pub mod approved;
+pub use approved::Approved;

@@ -1,0 +1,223 @@
+//! Ed25519 keys: enrolment rules, strict verification, sign-then-verify (RFC 8032).
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::{BASE64, HEXLOWER};
+use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
+use zeroize::Zeroizing;
+
+use super::LedgerError;
+use crate::domain::Digest;
+use crate::domain::canonical::Value;
+
+/// Fixed DER in front of a seed: PKCS#8 `PrivateKeyInfo` for Ed25519. Source: RFC 8410, section 7.
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+/// Fixed DER in front of a public key: `SubjectPublicKeyInfo`. Source: RFC 8410, section 4.
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// Name of a key: SHA-256 of its canonical TUF form. Text form: 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Digest);
+
+impl KeyId {
+    /// The digest.
+    pub const fn digest(&self) -> &Digest {
+        &self.0
+    }
+}
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key:{}", self.0.short())
+    }
+}
+impl FromStr for KeyId {
+    type Err = crate::domain::digest::BadDigest;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Whether keys whose seeds are published may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestKeys {
+    /// They are refused: anybody can sign with them.
+    Refuse,
+    /// They are accepted. For checking published test evidence only.
+    DangerouslyAllow,
+}
+
+/// A public key that passed the enrolment rules.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    key: VerifyingKey,
+    id: KeyId,
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.id, f)
+    }
+}
+
+impl PublicKey {
+    /// Accepts a key under the enrolment rules: canonical encoding, not of small order, torsion-free,
+    /// and (unless allowed) not one whose seed is published.
+    ///
+    /// Errors: refused, [`LedgerError::Key`].
+    pub fn enrol(bytes: &[u8; 32], test_keys: TestKeys) -> Result<Self, LedgerError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| LedgerError::Key { why: "not a curve point" })?;
+        let point = key.to_edwards();
+        // dalek decompresses non-canonical y too; two encodings of one key would be two key ids.
+        if point.compress().to_bytes() != *bytes {
+            return Err(LedgerError::Key { why: "not the canonical encoding" });
+        }
+        if key.is_weak() {
+            return Err(LedgerError::Key { why: "of small order" });
+        }
+        // A mixed-order key makes verifiers with and without cofactor disagree.
+        if !point.is_torsion_free() {
+            return Err(LedgerError::Key { why: "not torsion-free" });
+        }
+        let id = key_id(bytes);
+        if test_keys == TestKeys::Refuse && super::test_keys::is_published(&id) {
+            return Err(LedgerError::Key { why: "a published test key" });
+        }
+        Ok(Self { key, id })
+    }
+    /// [`PublicKey::enrol`] from 64 hex digits.
+    pub fn enrol_hex(hex: &str, test_keys: TestKeys) -> Result<Self, LedgerError> {
+        let bytes = HEXLOWER.decode(hex.as_bytes()).map_err(|_| LedgerError::Key { why: "not lower-case hex" })?;
+        let bytes = bytes.try_into().map_err(|_| LedgerError::Key { why: "not 32 bytes" })?;
+        Self::enrol(&bytes, test_keys)
+    }
+    /// The key id.
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+    /// 64 hex digits.
+    pub fn hex(&self) -> String {
+        HEXLOWER.encode(self.bytes())
+    }
+    /// True only when the signature passes strict verification: `S < L`, `R` canonical and not of small
+    /// order, no cofactor. Never batched: batch verification disagrees with single verification.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        verifies_strictly(&self.key, message, signature)
+    }
+    /// `SubjectPublicKeyInfo` in PEM, as OpenSSL reads it.
+    pub fn to_pem(&self) -> String {
+        let mut der = SPKI_PREFIX.to_vec();
+        der.extend_from_slice(self.bytes());
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(&der))
+    }
+}
+
+/// Strict verification under 32 raw key bytes, without the enrolment rules.
+///
+/// Only for comparing with published edge cases; keys that decide anything are [`PublicKey`]s.
+pub fn verify_strict_raw(key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    VerifyingKey::from_bytes(key).is_ok_and(|key| verifies_strictly(&key, message, signature))
+}
+
+fn verifies_strictly(key: &VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+    Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+}
+
+/// The TUF key id: SHA-256 of the canonical `{"keytype":…,"keyval":…,"scheme":…}`.
+fn key_id(bytes: &[u8; 32]) -> KeyId {
+    KeyId(Digest::of(format!(
+        r#"{{"keytype":"ed25519","keyval":{{"public":"{}"}},"scheme":"ed25519"}}"#,
+        HEXLOWER.encode(bytes)
+    )))
+}
+
+/// A private key. Wiped on drop; has no `Clone`, `Serialize` or revealing `Debug`.
+pub struct SigningKey {
+    key: ed25519_dalek::SigningKey,
+    public: PublicKey,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({:?})", self.public)
+    }
+}
+
+impl SigningKey {
+    /// From 32 bytes of the operating system's generator, passed in.
+    ///
+    /// Errors: refused, when the seed is a published test seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, LedgerError> {
+        Self::from_seed_under(seed, TestKeys::Refuse)
+    }
+    /// From a published test seed: such a key protects nothing.
+    pub fn dangerous_from_test_seed(seed: &[u8; 32]) -> Result<Self, LedgerError> {
+        Self::from_seed_under(seed, TestKeys::DangerouslyAllow)
+    }
+    fn from_seed_under(seed: &[u8; 32], test_keys: TestKeys) -> Result<Self, LedgerError> {
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        let public = PublicKey::enrol(key.verifying_key().as_bytes(), test_keys)?;
+        Ok(Self { key, public })
+    }
+    /// The public half.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+    /// Signs, verifies the result strictly, and only then lets it go: a faulty processor's wrong
+    /// signature can give the key away.
+    ///
+    /// Errors: refused, when the fresh signature does not verify.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], LedgerError> {
+        let signature = self.key.sign(message).to_bytes();
+        if self.public.verifies(message, &signature) {
+            Ok(signature)
+        } else {
+            Err(LedgerError::Signature { why: "a fresh signature did not verify; do not trust this machine" })
+        }
+    }
+    /// PKCS#8 in PEM, unencrypted, as OpenSSL reads it. For owner-only files.
+    pub fn to_pkcs8_pem(&self) -> Zeroizing<String> {
+        let mut der = Zeroizing::new([0_u8; 48]);
+        der[..16].copy_from_slice(&PKCS8_PREFIX);
+        der[16..].copy_from_slice(self.key.as_bytes());
+        let body = Zeroizing::new(BASE64.encode(der.as_slice()));
+        Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", body.as_str()))
+    }
+    /// Reads what [`SigningKey::to_pkcs8_pem`] or `openssl genpkey -algorithm ed25519` writes.
+    ///
+    /// Errors: refused, [`LedgerError::Key`].
+    pub fn from_pkcs8_pem(pem: &str) -> Result<Self, LedgerError> {
+        let bad = |why| LedgerError::Key { why };
+        let body = pem
+            .trim_end_matches(['\n', '\r'])
+            .strip_prefix("-----BEGIN PRIVATE KEY-----")
+            .and_then(|rest| rest.strip_suffix("-----END PRIVATE KEY-----"))
+            .ok_or_else(|| bad("not an unencrypted PKCS#8 PEM file"))?;
+        let body = Zeroizing::new(body.chars().filter(|c| !matches!(c, '\n' | '\r')).collect::<String>());
+        let der = Zeroizing::new(BASE64.decode(body.as_bytes()).map_err(|_| bad("not base64"))?);
+        let seed = der.strip_prefix(&PKCS8_PREFIX).ok_or_else(|| bad("not an Ed25519 private key"))?;
+        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.try_into().map_err(|_| bad("not 32 bytes"))?);
+        Self::from_seed(&seed)
+    }
+    /// The statement with which a holder proves possession at enrolment, and its signature.
+    ///
+    /// Shape: canonical JSON `{"keyid","principal","purpose":"enrol"}` in a DSSE envelope.
+    pub fn enrolment(&self, principal: &str) -> Result<super::Envelope, LedgerError> {
+        let body = Value::map([
+            ("keyid", Value::text(self.public.id.to_string())),
+            ("principal", Value::text(principal)),
+            ("purpose", Value::text("enrol")),
+        ]);
+        super::Envelope::sign(&body.to_bytes().map_err(LedgerError::Json)?, &[self])
+    }
+}

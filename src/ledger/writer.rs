@@ -1,0 +1,355 @@
+//! The one writer of a log: append in crash-safe steps, and recovery from every crash point.
+//!
+//! Source: signing format, section 6.1.
+
+use super::bundle::{read_records, write_entry, write_record};
+use super::checkpoint::{Age, Checkpoint, LogKey, Note};
+use super::error::StorageError;
+use super::policy::Trust;
+use super::proof::LogProof;
+use super::reader::{locate_damage, read_log_entries};
+use super::sign::{Draft, SignRequest, Signer};
+use super::signed::SignedVersion;
+use super::storage::LogStorage;
+use super::tree::{TILE_WIDTH, Tile, entries_path, grown_bundles, leaf_hash};
+use super::verify::VerifiedLog;
+use super::{Envelope, LedgerError};
+use crate::domain::Digest;
+use crate::gate::Approved;
+
+/// Appends to a log. Holds the whole verified log in memory.
+#[derive(Debug)]
+pub struct LogWriter<S: LogStorage> {
+    storage: S,
+    key: LogKey,
+    log: VerifiedLog,
+    /// Entries of the last, partial bundle.
+    tail: Vec<Vec<u8>>,
+    /// The head record as it lies in storage.
+    head: Option<Vec<u8>>,
+    poisoned: bool,
+}
+
+/// What a caller may know beyond the log's own folder.
+#[derive(Debug, Default)]
+pub struct OpenOptions {
+    /// A checkpoint this log must continue, kept elsewhere: finds a folder that was put back from an old backup.
+    pub floor: Option<Checkpoint>,
+    /// Leaf hashes of manifests at hand; a rollback after an erasure needs those of the manifest it restores.
+    pub leaves: Vec<Vec<Digest>>,
+}
+
+/// Evidence that entries are in the log: the signed checkpoint and a proof for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Index of the first entry.
+    pub first: u64,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// One proof an entry, in order.
+    pub proofs: Vec<LogProof>,
+}
+
+impl<S: LogStorage> LogWriter<S> {
+    /// Opens a log for writing: re-reads and verifies everything, completes what a crash interrupted.
+    ///
+    /// Errors: refused: [`LedgerError::ReadOnly`] when going on could sign a fork, naming the file;
+    /// [`LedgerError::HeadMoved`]; any failed check of the entries. Unavailable: [`LedgerError::Storage`].
+    /// Cost: about 60 microseconds a signature in the log.
+    pub fn open(storage: S, key: LogKey, trust: Trust, options: OpenOptions) -> Result<Self, LedgerError> {
+        if !trust.tlog().is_log_key(key.vkey()) {
+            return Err(LedgerError::CannotSign { why: "the log key is not in the log policy" });
+        }
+        if !trust.tlog().is_unwitnessed() {
+            return Err(LedgerError::CannotSign {
+                why: "this writer cannot ask witnesses; use a policy without quorum",
+            });
+        }
+        let head = storage.head()?;
+        let log = VerifiedLog::empty(trust);
+        let mut writer = Self { storage, key, log, tail: Vec::new(), head, poisoned: false };
+        options.leaves.into_iter().for_each(|leaves| writer.log.history_mut().know_leaves(leaves));
+        writer.load()?;
+        writer.replay()?;
+        writer.check_nothing_beyond()?;
+        if let Some(floor) = &options.floor {
+            writer.log.continues(floor).map_err(|_| LedgerError::ReadOnly {
+                file: "checkpoint".to_owned(),
+                why: "the log does not continue the checkpoint kept elsewhere: was an old copy put back?",
+            })?;
+        }
+        writer.publish()?;
+        writer.storage.clear_wal()?;
+        Ok(writer)
+    }
+    /// The verified log.
+    ///
+    /// Errors: unavailable, [`LedgerError::Poisoned`] after a failed step.
+    pub const fn log(&self) -> Result<&VerifiedLog, LedgerError> {
+        if self.poisoned { Err(LedgerError::Poisoned) } else { Ok(&self.log) }
+    }
+    /// Gives the storage back.
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+
+    /// Signs approved memories as the next version. Nothing is logged yet, and a draft proves nothing.
+    ///
+    /// Errors: refused, when a key is missing or the version would fail any check of a verifier.
+    pub fn sign_version(
+        &mut self,
+        signer: &Signer,
+        approved: Vec<Approved>,
+        request: &SignRequest<'_>,
+    ) -> Result<Draft, LedgerError> {
+        self.log()?;
+        signer.draft(self.log.history_mut(), approved, request)
+    }
+    /// Logs a draft. Only now there is a version, and only this or a fresh verification gives the proof of it.
+    ///
+    /// Store the draft's records durably before: see [`Draft::to_stored`].
+    ///
+    /// Errors: as [`LogWriter::append`].
+    pub fn append_version(&mut self, draft: Draft) -> Result<(SignedVersion, Receipt), LedgerError> {
+        let receipt = self.append(&draft.envelopes)?;
+        let version = self.log.history().version(draft.common.sequence).filter(|v| *v.id() == draft.id);
+        let version = version.ok_or(LedgerError::Missing { what: "the version just logged" })?.clone();
+        Ok((SignedVersion::new(version, draft.manifest, draft.memories), receipt))
+    }
+    /// Logs entries as one batch: all of them or none.
+    ///
+    /// Errors: refused, when an entry fails a check or is logged already: nothing was written. Unavailable, when
+    /// storage failed: the batch is completed or dropped when the log is opened again.
+    pub fn append(&mut self, batch: &[Envelope]) -> Result<Receipt, LedgerError> {
+        self.log()?;
+        let first = self.log.history().len();
+        let entries: Vec<Vec<u8>> = batch.iter().map(|envelope| envelope.bytes().to_vec()).collect();
+        // Step 1: verify fully; on the first refusal nothing has happened.
+        for entry in &entries {
+            if let Err(error) = self.log.history_mut().push_new(entry) {
+                self.log.history_mut().rewind(first);
+                return Err(error);
+            }
+        }
+        // From here a failure leaves memory and disk apart until the log is opened again.
+        self.poisoned = true;
+        if !entries.is_empty() {
+            // Step 2.
+            self.storage.append_wal(&write_record(first, &entries))?;
+            // Steps 3 to 5.
+            self.commit(entries)?;
+            // Step 6, without witnesses.
+            self.publish()?;
+            self.storage.clear_wal()?;
+        }
+        self.poisoned = false;
+        // Step 7.
+        let size = self.log.tree().size();
+        let proofs = (first..size).filter_map(|index| self.log.proof(index)).collect();
+        Ok(Receipt { first, checkpoint: self.log.note().to_owned(), proofs })
+    }
+
+    /// Steps 3 to 5 for entries that are verified and in the write-ahead file.
+    fn commit(&mut self, entries: Vec<Vec<u8>>) -> Result<(), LedgerError> {
+        let old = self.log.tree().size();
+        entries.iter().for_each(|entry| self.log.tree_mut().push(leaf_hash(entry)));
+        let new = self.log.tree().size();
+        self.tail.extend(entries);
+
+        // Step 3: the tail begins at the first bundle that grows.
+        let mut written = Vec::new();
+        for (index, width) in grown_bundles(old, new) {
+            let skip = usize::try_from((index - old / TILE_WIDTH) * TILE_WIDTH).unwrap_or(usize::MAX);
+            let mut bytes = Vec::new();
+            let bundle = self.tail.iter().skip(skip).take(usize::from(width));
+            bundle.for_each(|entry| write_entry(entry, &mut bytes));
+            written.push((entries_path(index, width), bytes));
+        }
+        for tile in Tile::grown(old, new) {
+            let bytes = self.log.tree().tile(tile).ok_or(LedgerError::Proof { why: "a tile without hashes" })?;
+            written.push((tile.path(), bytes));
+        }
+        for (path, bytes) in &written {
+            self.storage.write_new(path, bytes)?;
+        }
+        // Step 4: what is signed is what lies on the disk, not what memory says was written. One bit that flipped
+        // in between once cost a public log its life.
+        for (path, bytes) in &written {
+            if self.storage.read(path)?.as_ref() != Some(bytes) {
+                return Err(LedgerError::ReadOnly { file: path.clone(), why: "reads back differently than written" });
+            }
+        }
+        let reread = read_log_entries(&self.storage, old / TILE_WIDTH * TILE_WIDTH, new)?;
+        let first = usize::try_from(old % TILE_WIDTH).unwrap_or(0);
+        let fresh = reread.get(first..).unwrap_or_default();
+        let same = (old..new).all(|index| {
+            let at = usize::try_from(index - old).unwrap_or(usize::MAX);
+            fresh.get(at).map(|entry| leaf_hash(entry)) == self.log.tree().leaf(index)
+        });
+        let root = self.log.tree().root();
+        let proof = self.log.tree().consistency_proof(old, new).unwrap_or_default();
+        let before = self.log.tree().root_at(old).unwrap_or(root);
+        super::tree::verify_consistency(old, &before, new, &root, &proof)?;
+        if !same {
+            return Err(LedgerError::ReadOnly {
+                file: entries_path(new / TILE_WIDTH, (new % TILE_WIDTH) as u16),
+                why: "reads back differently than written",
+            });
+        }
+        if let Some(last) = self.log.checkpoint() {
+            self.log.continues(last.body())?;
+        }
+        // Step 5: sign, then compare and swap. The record alone keeps this writer from signing a fork.
+        let body = Checkpoint { origin: self.log.history().trust().tlog().origin().to_owned(), size: new, root };
+        let note = body.sign(&self.key)?;
+        if !self.storage.swap_head(self.head.as_deref(), note.as_bytes())? {
+            return Err(LedgerError::HeadMoved);
+        }
+        self.head = Some(note.clone().into_bytes());
+        let verified = Note::parse(note.as_bytes())?.verify(self.log.history().trust().tlog(), Age::Archive)?;
+        self.log.seal(note, verified);
+        let full = usize::try_from((new / TILE_WIDTH - old / TILE_WIDTH) * TILE_WIDTH).unwrap_or(usize::MAX);
+        self.tail.drain(..full.min(self.tail.len()));
+        Ok(())
+    }
+
+    /// Step 6: the public checkpoint, and the partial tiles that full ones have replaced.
+    fn publish(&mut self) -> Result<(), LedgerError> {
+        let note = self.log.note().to_owned();
+        if note.is_empty() || self.storage.published()?.as_deref() == Some(note.as_bytes()) {
+            return Ok(());
+        }
+        self.storage.publish(note.as_bytes())?;
+        let full = self.log.tree().size() / TILE_WIDTH;
+        for path in self.storage.list()? {
+            if is_replaced(&path, full) {
+                self.storage.remove_partial(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything up to the head record, verified from the bytes on disk.
+    fn load(&mut self) -> Result<(), LedgerError> {
+        let read_only = |file: &str, why| LedgerError::ReadOnly { file: file.to_owned(), why };
+        let tlog = self.log.history().trust().tlog().clone();
+        let verify = |file: &str, bytes: &[u8]| {
+            let verified = Note::parse(bytes).and_then(|note| note.verify(&tlog, Age::Archive));
+            verified.map_err(|_| read_only(file, "not a checkpoint signed by this log"))
+        };
+        let published = self.storage.published()?;
+        let published = published.map(|bytes| verify("checkpoint", &bytes)).transpose()?;
+        let Some(head) = self.head.clone() else {
+            return match published {
+                Some(_) => Err(read_only("head", "the head record is missing, but a checkpoint is published")),
+                None => Ok(()),
+            };
+        };
+        let verified = verify("head", &head)?;
+        let body = verified.body().clone();
+        if let Some(published) = &published {
+            // A head record put back from a backup would make this writer sign a second history.
+            if published.body().size > body.size {
+                return Err(read_only("head", "the published checkpoint is ahead of the head record"));
+            }
+        }
+        let entries = read_log_entries(&self.storage, 0, body.size)
+            .map_err(|error| locate_damage(&self.storage, &body).unwrap_or(error))?;
+        entries.iter().for_each(|entry| self.log.tree_mut().push(leaf_hash(entry)));
+        if self.log.tree().root() != body.root {
+            let unknown = read_only("tile", "the entries do not hash to the head record");
+            return Err(locate_damage(&self.storage, &body).unwrap_or(unknown));
+        }
+        if let Some(published) = &published {
+            self.log.continues(published.body()).map_err(|_| read_only("checkpoint", "not of this history"))?;
+        }
+        for entry in &entries {
+            self.log.history_mut().push(entry)?;
+        }
+        // Hash tiles hold nothing that the entries do not say: a missing one is written again, a wrong one stops.
+        for tile in Tile::grown(0, body.size) {
+            let path = tile.path();
+            let bytes = self.log.tree().tile(tile).ok_or(LedgerError::Proof { why: "a tile without hashes" })?;
+            match self.storage.read(&path)? {
+                None => self.storage.write_new(&path, &bytes)?,
+                Some(found) if found == bytes => {}
+                Some(_) => return Err(read_only(&path, "differs from the entries")),
+            }
+        }
+        let keep = usize::try_from(body.size / TILE_WIDTH * TILE_WIDTH).unwrap_or(usize::MAX);
+        self.tail = entries.into_iter().skip(keep).collect();
+        self.log.seal(String::from_utf8_lossy(&head).into_owned(), verified);
+        Ok(())
+    }
+
+    /// Batches that were safe in the write-ahead file but not signed get the same indices now.
+    fn replay(&mut self) -> Result<(), LedgerError> {
+        let wal = self.storage.read_wal()?;
+        for (start, entries) in read_records(&wal) {
+            let size = self.log.tree().size();
+            let conflict = || LedgerError::ReadOnly { file: "wal".to_owned(), why: "does not continue the log" };
+            if start < size {
+                // Left over from a batch that was signed: it must say the same.
+                let same =
+                    entries.iter().zip(start..).all(|(entry, at)| self.log.tree().leaf(at) == Some(leaf_hash(entry)));
+                if !same {
+                    return Err(conflict());
+                }
+                continue;
+            }
+            if start > size {
+                return Err(conflict());
+            }
+            for entry in &entries {
+                self.log.history_mut().push_new(entry)?;
+            }
+            self.commit(entries)?;
+        }
+        Ok(())
+    }
+
+    /// Files beyond the log's end mean that the head record is older than the files.
+    fn check_nothing_beyond(&self) -> Result<(), LedgerError> {
+        let size = self.log.tree().size();
+        let known: Vec<String> =
+            grown_bundles(0, size).into_iter().map(|(at, width)| entries_path(at, width)).collect();
+        for path in self.storage.list()? {
+            let Some((index, width)) = parse_bundle(&path) else { continue };
+            let end = index.checked_mul(TILE_WIDTH).and_then(|start| start.checked_add(width));
+            if end.is_none_or(|end| end > size) && !known.contains(&path) {
+                return Err(LedgerError::ReadOnly { file: path, why: "holds entries beyond the head record" });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Number and width of an entry bundle from its path.
+pub(crate) fn parse_bundle(path: &str) -> Option<(u64, u64)> {
+    parse_numbered(path.strip_prefix("tile/entries/")?)
+}
+
+fn parse_numbered(text: &str) -> Option<(u64, u64)> {
+    let (number, width) = match text.split_once(".p/") {
+        Some((number, width)) => (number, width.parse().ok()?),
+        None => (text, TILE_WIDTH),
+    };
+    let mut index = 0_u64;
+    for part in number.split('/') {
+        let digits = part.strip_prefix('x').unwrap_or(part);
+        index = index.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
+    }
+    Some((index, width))
+}
+
+/// True for a partial bundle or leaf tile whose full form exists.
+fn is_replaced(path: &str, full: u64) -> bool {
+    let numbered = path.strip_prefix("tile/entries/").or_else(|| path.strip_prefix("tile/0/"));
+    path.contains(".p/") && numbered.and_then(parse_numbered).is_some_and(|(index, _)| index < full)
+}
+
+impl From<StorageError> for Box<LedgerError> {
+    fn from(error: StorageError) -> Self {
+        Self::new(LedgerError::Storage(error))
+    }
+}
