@@ -10,4 +10,6 @@ mod architecture;
 mod cli;
 mod demo_data;
 mod fuzz_replay;
+mod ingest;
+mod notes;
 mod report;

@@ -5,11 +5,52 @@ use super::draft::{Answer, Draft, Item, unknown};
 use super::json::{Fault, Node, Value};
 use crate::domain::{Channel, Span};
 
-/// Text that is being collected from neighbouring blocks.
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voice {
+    pub(super) channel: Channel,
+    /// True where a program puts its own text into the speaker's turn; see [`injected`].
+    pub(super) mixed: bool,
+}
+
+impl From<Channel> for Voice {
+    fn from(channel: Channel) -> Self {
+        Self { channel, mixed: false }
+    }
+}
+
+impl Voice {
+    fn of(self, text: &str) -> Channel {
+        if self.mixed && injected(text) { Channel::Tool } else { self.channel }
+    }
+}
+
+/// Marks of text that a program puts into a user's turn: output of commands and hooks.
+const INJECTED: [&str; 8] = [
+    "<local-command-stdout>",
+    "<local-command-stderr>",
+    "<bash-stdout>",
+    "<bash-stderr>",
+    "<task-notification>",
+    "<command-message>",
+    "<command-name>",
+    "<user-prompt-submit-hook>",
+];
+
+/// True for a text that is, or holds, what a program put in: reminders quote files and hooks and
+/// may stand anywhere. A user who types such a mark only loses authority by it.
+fn injected(text: &str) -> bool {
+    let front = text.trim_start();
+    INJECTED.iter().any(|mark| front.starts_with(mark))
+        || memchr::memmem::find(text.as_bytes(), b"<system-reminder>").is_some()
+}
+
+/// Text that is being collected from neighbouring blocks of one speaker.
 #[derive(Default)]
 struct Run {
     text: String,
     span: Option<Span>,
+    channel: Option<Channel>,
 }
 
 impl Run {
@@ -21,10 +62,20 @@ impl Run {
         self.span = Some(self.span.map_or(span, |known| known.cover(&span)));
     }
 
-    fn flush(&mut self, draft: &mut Draft, item: Item<'_>, channel: Channel) {
+    /// Adds what a speaker says; a change of speaker ends the run.
+    fn say(&mut self, draft: &mut Draft, item: Item<'_>, voice: Voice, text: &str, span: Span) {
+        let channel = voice.of(text);
+        if self.channel.is_some_and(|known| known != channel) {
+            self.flush(draft, item);
+        }
+        self.channel = Some(channel);
+        self.add(text, span);
+    }
+
+    fn flush(&mut self, draft: &mut Draft, item: Item<'_>) {
         let run = std::mem::take(self);
         if let Some(span) = run.span {
-            draft.message(item, channel, run.text, span);
+            draft.message(item, run.channel.unwrap_or(Channel::Tool), run.text, span);
         }
     }
 }
@@ -34,21 +85,22 @@ pub(super) fn content(
     raw: &str,
     draft: &mut Draft,
     item: Item<'_>,
-    channel: Channel,
+    voice: impl Into<Voice>,
     content: &Node<'_>,
 ) -> Result<(), Fault> {
+    let voice = voice.into();
     let mut run = Run::default();
     match &content.value {
         Value::Null => {}
-        Value::String(text) => run.add(text, content.span),
+        Value::String(text) => run.say(draft, item, voice, text, content.span),
         Value::Array(blocks) => {
             for block in blocks {
-                one(raw, draft, item, channel, block, &mut run)?;
+                one(raw, draft, item, voice, block, &mut run)?;
             }
         }
         _ => return Err(content.not("content", "a text or a list of blocks")),
     }
-    run.flush(draft, item, channel);
+    run.flush(draft, item);
     Ok(())
 }
 
@@ -56,38 +108,38 @@ fn one(
     raw: &str,
     draft: &mut Draft,
     item: Item<'_>,
-    channel: Channel,
+    voice: Voice,
     block: &Node<'_>,
     run: &mut Run,
 ) -> Result<(), Fault> {
     if let Some(text) = block.str() {
-        run.add(text, block.span);
+        run.say(draft, item, voice, text, block.span);
         return Ok(());
     }
     let kind = block.need_text("type")?;
     match kind {
         "text" | "input_text" | "output_text" => {
             let text = block.need("text")?;
-            run.add(text.expect_str("text")?, text.span);
+            run.say(draft, item, voice, text.expect_str("text")?, text.span);
         }
         "refusal" => {
             let text = block.need("refusal")?;
-            run.add(text.expect_str("refusal")?, text.span);
+            run.say(draft, item, voice, text.expect_str("refusal")?, text.span);
         }
         // A document is data, whoever attached it.
         "document" | "search_result" => {
-            run.flush(draft, item, channel);
+            run.flush(draft, item);
             let mut found = Run::default();
             passage(draft, block, &mut found)?;
-            found.flush(draft, item, Channel::Tool);
+            found.flush(draft, item);
         }
         "tool_use" | "server_tool_use" | "mcp_tool_use" => {
-            run.flush(draft, item, channel);
+            run.flush(draft, item);
             let input = block.some("input").unwrap_or(block);
             call(raw, draft, item, block.text("id")?, block.need_text("name")?, input);
         }
         _ if is_result(kind) => {
-            run.flush(draft, item, channel);
+            run.flush(draft, item);
             let answer =
                 Answer { call: block.text("tool_use_id")?, name: None, is_error: Some(is_error(block, Some(false))?) };
             result(raw, draft, item, answer, block)?;

@@ -1,7 +1,7 @@
 //! Claude Code session JSONL.
 
 use super::Problem;
-use super::blocks;
+use super::blocks::{self, Voice};
 use super::draft::{Drafts, Item, unknown};
 use super::json::{Fault, Node};
 use crate::domain::Channel;
@@ -35,19 +35,6 @@ pub(super) fn is_line(node: &Node<'_>) -> bool {
         && (node.get("message").is_some_and(Node::is_object) || node.get("sessionId").is_some());
     turn || SILENT.contains(&kind) || TITLES.iter().any(|(known, _)| *known == kind)
 }
-
-/// Text that the program puts into a user's turn: output of commands and hooks, reminders.
-const INJECTED: [&str; 9] = [
-    "<local-command-stdout>",
-    "<local-command-stderr>",
-    "<bash-stdout>",
-    "<bash-stderr>",
-    "<system-reminder>",
-    "<task-notification>",
-    "<command-message>",
-    "<command-name>",
-    "<user-prompt-submit-hook>",
-];
 
 /// Reads one line.
 pub(super) fn line(raw: &str, drafts: &mut Drafts, node: &Node<'_>) -> Result<(), Fault> {
@@ -91,8 +78,7 @@ pub(super) fn line(raw: &str, drafts: &mut Drafts, node: &Node<'_>) -> Result<()
         }
         "user" => {
             let content = node.need("message")?.need("content")?;
-            let channel = user_channel(node, content, side)?;
-            blocks::content(raw, draft, item, channel, content)
+            blocks::content(raw, draft, item, user_voice(node, side)?, content)
         }
         "system" => match node.some("content") {
             Some(content) => blocks::content(raw, draft, item, Channel::Tool, content),
@@ -106,18 +92,15 @@ pub(super) fn line(raw: &str, drafts: &mut Drafts, node: &Node<'_>) -> Result<()
 }
 
 /// Who wrote a `user` line. Anything but a person's typing claims less than a user.
-fn user_channel(node: &Node<'_>, content: &Node<'_>, side: bool) -> Result<Channel, Fault> {
-    if side {
-        return Ok(Channel::Peer);
-    }
-    if node.flag("isCompactSummary")?.unwrap_or(false) {
-        return Ok(Channel::Assistant);
-    }
-    let first = match content.array() {
-        Some(blocks) => blocks.first().and_then(|block| block.get("text")),
-        None => Some(content),
+fn user_voice(node: &Node<'_>, side: bool) -> Result<Voice, Fault> {
+    let channel = if side {
+        Channel::Peer
+    } else if node.flag("isCompactSummary")?.unwrap_or(false) {
+        Channel::Assistant
+    } else if node.flag("isMeta")?.unwrap_or(false) {
+        Channel::Tool
+    } else {
+        Channel::User
     };
-    let text = first.and_then(Node::str).unwrap_or_default().trim_start();
-    let injected = INJECTED.iter().any(|mark| text.starts_with(mark));
-    Ok(if node.flag("isMeta")?.unwrap_or(false) || injected { Channel::Tool } else { Channel::User })
+    Ok(Voice { channel, mixed: true })
 }

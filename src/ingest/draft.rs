@@ -181,6 +181,11 @@ impl Drafts {
     pub(super) fn keyed(&mut self, key: &str, offset: usize) -> &mut Draft {
         let at = match self.by_key.get(key) {
             Some(at) => *at,
+            // What came before the first line with an id belongs to that line's session.
+            None if self.by_key.is_empty() && self.list.len() == 1 => {
+                self.by_key.insert(key.to_owned(), 0);
+                0
+            }
             None => {
                 self.by_key.insert(key.to_owned(), self.list.len());
                 self.list.push(Draft { offset, ..Draft::default() });

@@ -163,7 +163,7 @@ pub enum EventKind {
 /// How a transcript is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
-    /// Managed Agents event list, one JSON value (array, or object with `data` or `events`).
+    /// Managed Agents event list, one JSON value (array, or object with `data` or `events`), or one such object a line.
     ManagedJson,
     /// Managed Agents events, one a line.
     ManagedJsonl,

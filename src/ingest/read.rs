@@ -38,9 +38,6 @@ pub fn read_sessions(
     let mut reader = Reader { text, format, drafts: Drafts::default() };
     let mut faults = Vec::new();
     let Shape { first, next, lines } = shape;
-    if lines && matches!(format, Format::ManagedJson) {
-        return Err(vec![Fault::new(next, Problem::WrongFormat { format: "one JSON document" }).at(input)]);
-    }
     faults.extend(reader.value(&first).err());
     drop(first);
     if lines {
@@ -147,7 +144,7 @@ fn detect(shape: &Shape<'_>) -> Option<Format> {
         return Some(messages::dialect(items).unwrap_or(plain));
     }
     let list = |key: &str| first.get(key).and_then(Node::array);
-    if !shape.lines && (list("data").is_some() || list("events").is_some()) {
+    if list("data").is_some() || list("events").is_some() {
         return Some(Format::ManagedJson);
     }
     if kind(first) || managed::is_session(first) {

@@ -135,7 +135,9 @@ impl Splitter<'_> {
         if let Some(open) = &mut self.open {
             let interrupts = match open.shape {
                 Shape::Paragraph => key_value && open.introduces,
-                Shape::KeyValue | Shape::ListItem => key_value,
+                // "Settings:" below a key is no part of that key's value.
+                Shape::KeyValue => key_value || introduces,
+                Shape::ListItem => key_value,
                 Shape::TableRow => true,
             };
             if !interrupts && content.quotes <= open.quotes {
@@ -260,7 +262,9 @@ impl Splitter<'_> {
             }
             self.at = row.end;
             let (whole, body) = (Span::new(row.start, row.end), line::row_body(self.text, &cells));
-            if body.is_empty() {
+            // A row of empty cells says nothing.
+            let cells = &self.text.as_bytes()[body.start..body.end];
+            if cells.iter().all(|byte| matches!(byte, b'|' | b' ' | b'\t')) {
                 self.glue(whole);
             } else {
                 self.note(Shape::TableRow, whole, body);
