@@ -13,7 +13,9 @@
     reason = "each fuzz target includes all bodies and uses one; a broken property panics"
 )]
 
+pub mod envelope;
 pub mod ingest;
+pub mod journey;
 pub mod notes;
 pub mod show;
 
@@ -21,7 +23,13 @@ pub mod show;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by name.
-pub const TARGETS: &[Target] = &[("ingest", ingest::body), ("notes", notes::body), ("show", show::body)];
+pub const TARGETS: &[Target] = &[
+    ("envelope", envelope::body),
+    ("ingest", ingest::body),
+    ("journey", journey::body),
+    ("notes", notes::body),
+    ("show", show::body),
+];
 
 /// The text of an input, or nothing when it is not UTF-8 or longer than a memory may be.
 pub fn text(data: &[u8]) -> Option<&str> {
