@@ -18,3 +18,8 @@ mod detect;
 mod grade;
 
 mod drift;
+mod demo_data;
+mod fuzz_replay;
+mod ingest;
+mod notes;
+mod report;
