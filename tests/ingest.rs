@@ -449,10 +449,14 @@ fn real_transcripts_are_read_whole() {
     for (name, count) in [("tau_airline_sessions.jsonl", 50), ("tau_fewshot_dialogues.jsonl", 88)] {
         let path = files.iter().find(|path| path.ends_with(name)).unwrap();
         let input = input(path);
-        let started = std::time::Instant::now();
         let sessions = read_sessions(&input, None, &context()).unwrap();
-        let seconds = started.elapsed().as_secs_f64();
-        eprintln!("{name}: {:.0} MB/s", input.bytes.len() as f64 / 1e6 / seconds);
+        let seconds = (0..10).map(|_| {
+            let started = std::time::Instant::now();
+            std::hint::black_box(read_sessions(&input, None, &context()).unwrap());
+            started.elapsed().as_secs_f64()
+        });
+        let best = seconds.fold(f64::INFINITY, f64::min);
+        eprintln!("{name}: {:.0} MB/s", input.bytes.len() as f64 / 1e6 / best);
         assert_eq!(sessions.len(), count);
         // Nothing said is lost: every text of the file is some event's text.
         let raw: &[u8] = input.bytes.peek_unscanned();
