@@ -12,13 +12,13 @@ mod notes;
 
 mod architecture;
 mod cli;
-mod report;
 mod detect;
+mod report;
 
 mod grade;
 
-mod drift;
 mod demo_data;
+mod drift;
 mod fuzz_replay;
 mod ingest;
 mod notes;

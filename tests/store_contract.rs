@@ -3,7 +3,9 @@
 use memgate::domain::{Authority, Digest, Kind, MemoryPath, Severity, Span, Timestamp};
 use memgate::gate::decide::{HeldNote, Verdict};
 use memgate::gate::{HeldRecord, HeldState, Place, Policy};
-use memgate::store::{Access, DataFolder, Difference, ObjectRecord, SqliteStore, Store, StoreError, VersionRecord, VersionState};
+use memgate::store::{
+    Access, DataFolder, Difference, ObjectRecord, SqliteStore, Store, StoreError, VersionRecord, VersionState,
+};
 
 fn backends(folder: &std::path::Path) -> Vec<Box<dyn Store>> {
     vec![Box::new(SqliteStore::open(&folder.join("contract.db")).unwrap())]

@@ -158,8 +158,11 @@ fn log(data: &Path, trust: &Trust, report: &mut AuditReport) -> Option<VerifiedL
     }
     match ledger::read_log(&folder, trust, Age::Archive, Vec::new()) {
         Ok(log) => {
-            let detail =
-                format!("{} entries, {} versions, one signed tree", log.history().len(), log.history().versions().len());
+            let detail = format!(
+                "{} entries, {} versions, one signed tree",
+                log.history().len(),
+                log.history().versions().len()
+            );
             report.check("log", before, detail);
             Some(log)
         }

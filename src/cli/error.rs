@@ -69,8 +69,13 @@ pub enum CliError {
         near: Vec<String>,
     },
     /// A command that this build does not carry out.
-    #[error("the command {0} is not part of this build")]
-    NotWired(&'static str),
+    #[error("{bad} problems in {files} files: nothing was imported")]
+    Refused {
+        /// Problems, each reported before.
+        bad: usize,
+        /// Files that were read.
+        files: usize,
+    },
     /// Something that cannot happen did.
     #[error("internal error")]
     Internal {
@@ -144,7 +149,7 @@ impl CliError {
             Self::Format { .. } => "cli-format",
             Self::NeedsYes { .. } => "cli-needs-yes",
             Self::Unknown { .. } => "cli-unknown-name",
-            Self::NotWired(_) => "cli-not-in-this-build",
+            Self::Refused { .. } => "cli-inputs-refused",
             Self::Internal { .. } => "cli-internal",
             Self::Room { code, .. } => code,
         }
@@ -160,7 +165,7 @@ impl CliError {
             Self::Format { .. } => "use --format text or --format json",
             Self::NeedsYes { .. } => "look at it with --dry-run, then say --yes",
             Self::Unknown { .. } => "check the spelling; the matching list command shows all names",
-            Self::NotWired(_) => "use a build that has it",
+            Self::Refused { .. } => "mend or take out the files named above, then run again",
             Self::Internal { .. } => "this is a bug in memgate: please report it with the file named above",
             Self::Room { remedy, .. } => remedy,
         }
@@ -171,8 +176,8 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Format { .. } | Self::NeedsYes { .. } | Self::Unknown { .. } => Exit::Usage,
             Self::Nothing { .. } => Exit::Nothing,
-            Self::Read { .. } | Self::Write { .. } => Exit::Incomplete,
-            Self::NotWired(_) | Self::Internal { .. } => Exit::Internal,
+            Self::Read { .. } | Self::Write { .. } | Self::Refused { .. } => Exit::Incomplete,
+            Self::Internal { .. } => Exit::Internal,
             Self::Room { exit: Some(exit), .. } => *exit,
             Self::Room { code, family, .. } => Exit::of_error(code, *family),
         }

@@ -6,10 +6,12 @@
 
 mod collect;
 mod context;
+mod dream_text;
 mod error;
 mod exit;
 mod progress;
 mod recognise;
+mod store;
 
 pub mod codes;
 

@@ -43,3 +43,10 @@ impl Candidate {
         self.claims.iter().filter(|c| c.span.overlaps(span)).flat_map(|c| &c.origins)
     }
 }
+
+impl AsRef<[u8]> for Candidate {
+    /// The text's bytes: what `Untrusted` counts and digests.
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}

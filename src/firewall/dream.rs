@@ -8,15 +8,16 @@ use crate::auth::{self, Adopt};
 use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
 use crate::consolidate::{Input, Marks, Workspace, consolidate};
 use crate::detect::Scanner;
-use crate::domain::{Candidate, Claim, Digest, Finding, MemoryPath, PrincipalId, Span, Stage, Untrusted};
+use crate::domain::{Candidate, Claim, Digest, Finding, Kind, MemoryPath, PrincipalId, Span, Stage, Untrusted};
 use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
-use crate::gate::{Accepted, Adopted, Basis, HeldRecord};
+use crate::gate::{Accepted, Adopted, HeldRecord};
 use crate::ingest::{Memory, RawInput, Session};
 use crate::notes::{Document, Piece};
+use crate::store::Store as _;
 
 use super::gateway::Passed;
-use super::screen::{Screened, screen_sessions};
+use super::screen::screen_sessions;
 use super::sign::Change;
 use super::{Firewall, FirewallError, Ground, VersionInfo};
 
@@ -102,8 +103,8 @@ pub struct DreamReport {
 /// A note that was turned away. Its text is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedNote {
-    /// Where it would have gone.
-    pub path: MemoryPath,
+    /// The memory it would have gone to. Untrusted: show it escaped.
+    pub path: String,
     /// Digest of its text.
     pub digest: Digest,
     /// Why, constant texts.
@@ -144,6 +145,7 @@ pub const fn disposition_name(disposition: &Disposition) -> &'static str {
 /// The marks of the scan before consolidation.
 struct Before {
     memory_marks: BTreeMap<(MemoryPath, usize), Marks>,
+    note_kinds: BTreeMap<(MemoryPath, usize), Kind>,
     held: Vec<HeldRecord>,
     refused: Vec<RefusedNote>,
     secrets: BTreeSet<(MemoryPath, Digest)>,
@@ -163,7 +165,8 @@ impl Firewall {
     ) -> Result<DreamReport, FirewallError> {
         let grant = auth::authorize::<auth::Dream>(&self.operator()?)?;
         let now = self.now();
-        let DreamRequest { memories, sessions, raw, instructions, workspace, accept, mut ask, adopt, dry_run } = request;
+        let DreamRequest { memories, sessions, raw, instructions, workspace, accept, mut ask, adopt, dry_run } =
+            request;
         let from_folder = memories.is_some();
         let memories = match memories {
             Some(memories) => memories,
@@ -179,17 +182,22 @@ impl Firewall {
         let before = self.screen_memories(&memories, vouch || !from_folder, &ground, grant.principal(), progress)?;
 
         progress(Progress::Stage("consolidate", 1));
+        let (note_authority, decided) = (BTreeMap::new(), self.decided_operations()?);
+        let options = crate::consolidate::Options::default();
         let input = Input {
             memories: &memories,
             memory_marks: &before.memory_marks,
+            note_kinds: &before.note_kinds,
+            note_authority: &note_authority,
             sessions: &sessions,
             event_marks: &screened.marks,
-            workspace,
+            decided: &decided,
+            probes: workspace,
             steering: instructions.as_deref(),
             now,
-            options: crate::consolidate::Options::default(),
+            options: &options,
         };
-        let plan = consolidate(&input)?;
+        let plan = consolidate(&input);
         progress(Progress::Done(1));
         let accepted_ops = self.choose(&plan, accept, &mut ask);
         let applied = plan.apply(&input, &accepted_ops)?;
@@ -200,7 +208,7 @@ impl Firewall {
         let mut refused = before.refused;
         refused.extend(passed.refused.iter().map(|(note, place)| refused_note(place.memory(), note)));
         refused.extend(passed.turned_away.iter().map(|(path, reason)| RefusedNote {
-            path: path.clone(),
+            path: path.to_string(),
             digest: Digest::of(b""),
             reasons: vec![(*reason).to_owned()],
             rules: Vec::new(),
@@ -265,6 +273,7 @@ impl Firewall {
         adopted.push(self.adopted_from(ground.base.as_ref())?);
         let mut before = Before {
             memory_marks: BTreeMap::new(),
+            note_kinds: BTreeMap::new(),
             held: Vec::new(),
             refused: Vec::new(),
             secrets: BTreeSet::new(),
@@ -274,7 +283,8 @@ impl Firewall {
             let text = memory.text.peek_unscanned();
             let document = Document::parse(text);
             let scanned = self.scanner.scan(Untrusted::new(as_found(memory)));
-            for note in scanned.notes() {
+            for (number, note) in scanned.notes().iter().enumerate() {
+                before.note_kinds.insert((memory.path.clone(), number), note.kind);
                 let findings = note.findings.iter().filter_map(|i| scanned.findings().get(*i));
                 if findings.clone().any(|f| self.policy.redacts(f)) {
                     before.secrets.insert((memory.path.clone(), Digest::of(note.body.slice(text).unwrap_or_default())));
@@ -290,7 +300,11 @@ impl Firewall {
                     scanned.findings().iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
                 // A held span that is no note of the input (glue, a part) marks the notes it touches.
                 let held = removed.contains(&document.body_digest(note))
-                    || passed.held.iter().chain(&passed.refused).any(|(held, _)| covers(&document, note.span, &held.text));
+                    || passed
+                        .held
+                        .iter()
+                        .chain(&passed.refused)
+                        .any(|(held, _)| covers(&document, note.span, &held.text));
                 if held || !findings.is_empty() {
                     before.memory_marks.insert((memory.path.clone(), number), Marks { findings, held });
                 }
@@ -300,6 +314,13 @@ impl Firewall {
             progress(Progress::Done(1));
         }
         Ok(before)
+    }
+
+    /// Operations of earlier dreams that were accepted: their ids name contents, so what changed since is
+    /// raised anew.
+    fn decided_operations(&self) -> Result<BTreeSet<String>, FirewallError> {
+        let documents = self.store.documents("operation")?;
+        Ok(documents.into_iter().map(|(id, _)| id).collect())
     }
 
     fn choose(
@@ -433,7 +454,7 @@ fn refused_note(path: Option<&MemoryPath>, note: &crate::gate::HeldNote) -> Refu
     rules.sort();
     rules.dedup();
     RefusedNote {
-        path: path.cloned().unwrap_or_else(|| unknown_path()),
+        path: path.map_or_else(|| "a transcript".to_owned(), ToString::to_string),
         digest: Digest::of(&note.text),
         reasons: note.reasons.clone(),
         rules,

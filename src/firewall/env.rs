@@ -19,10 +19,7 @@ impl Env {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        Self {
-            now: Timestamp(now),
-            random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)),
-        }
+        Self { now: Timestamp(now), random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)) }
     }
 
     /// A fixed time and a counting generator: the same run gives the same bytes. The keys it makes are

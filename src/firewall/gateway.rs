@@ -73,10 +73,16 @@ impl Passed {
             return Err(FirewallError::StoreHeld { digest: Digest::of(&note.text), reasons: note.reasons.clone() });
         }
         if let Some((path, reason)) = self.turned_away.first() {
-            return Err(FirewallError::StoreHeld { digest: Digest::of(path.as_str()), reasons: vec![(*reason).to_owned()] });
+            return Err(FirewallError::StoreHeld {
+                digest: Digest::of(path.as_str()),
+                reasons: vec![(*reason).to_owned()],
+            });
         }
         if let Some((path, rule)) = self.redacted.first() {
-            return Err(FirewallError::StoreHeld { digest: Digest::of(path.as_str()), reasons: vec![rule.to_string()] });
+            return Err(FirewallError::StoreHeld {
+                digest: Digest::of(path.as_str()),
+                reasons: vec![rule.to_string()],
+            });
         }
         Ok(self.approved)
     }

@@ -11,7 +11,7 @@ use crate::grade::drift::{
     VersionStanding, VersionSummary, Worse, explain_changes, rank_by_exposure,
 };
 use crate::notes::Document;
-use crate::store::Store;
+use crate::store::Store as _;
 
 use super::{Firewall, FirewallError};
 

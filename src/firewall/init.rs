@@ -31,7 +31,8 @@ impl Firewall {
     /// Refused when there is one already, or for names that cannot stand in a statement; unavailable when
     /// the disk refuses: a folder that was begun is then removed again.
     pub fn init(data: &Path, request: InitRequest, mut env: Env) -> Result<Self, FirewallError> {
-        Policy::parse(&request.policy).map_err(|source| config::ConfigError::Policy { path: "policy".into(), source })?;
+        Policy::parse(&request.policy)
+            .map_err(|source| config::ConfigError::Policy { path: "policy".into(), source })?;
         let names = request.reviewers.iter().chain([&request.operator]).map(PrincipalId::as_str);
         for name in names.chain([request.store.as_str()]) {
             let lawful = (1..=64).contains(&name.len())

@@ -27,10 +27,10 @@ use crate::config::Config;
 use crate::detect::{Budget, Scanner};
 use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
 use crate::gate::{Adopted, Approved, Basis, HeldRecord, HeldState, Place, Policy};
-use crate::ledger::SignedVersion;
 use crate::ingest::{Memory, RawInput};
+use crate::ledger::SignedVersion;
 use crate::ruleset::RuleSet;
-use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store, evidence};
+use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, evidence};
 
 pub use dream::{AcceptMode, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
 pub use env::Env;
@@ -93,15 +93,8 @@ impl Firewall {
         };
         let rules = Arc::new(RuleSet::builtin()?);
         let policy = config.policy.clone();
-        let mut firewall = Self {
-            folder,
-            store,
-            config,
-            policy,
-            scanner: Scanner::new(rules, Budget::default()),
-            vault,
-            env,
-        };
+        let mut firewall =
+            Self { folder, store, config, policy, scanner: Scanner::new(rules, Budget::default()), vault, env };
         if access == Access::Write {
             firewall.recover()?;
         }

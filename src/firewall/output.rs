@@ -61,6 +61,7 @@ impl Firewall {
         let version: SignedVersion = self.recall(sequence)?;
         Ok(version
             .memories()
+            .iter()
             .map(|m| VersionText { path: m.path().clone(), text: Untrusted::new(m.text().to_owned()) })
             .collect())
     }

@@ -9,7 +9,7 @@ use crate::gate::review::{ReleaseStep, check_open, release};
 use crate::gate::{HeldRecord, HeldState};
 use crate::ledger::SignedVersion;
 use crate::notes::{Document, Edit};
-use crate::store::Store;
+use crate::store::Store as _;
 
 use super::dream::as_found;
 use super::gateway::Passed;
@@ -262,9 +262,9 @@ impl Firewall {
         if new.is_empty() || record.ruleset == self.scanner.rules().digest() {
             return Ok(());
         }
-        record.findings.extend(
-            examined.findings().iter().filter(|f| new.iter().any(|rule| rule == f.rule.as_str())).cloned(),
-        );
+        record
+            .findings
+            .extend(examined.findings().iter().filter(|f| new.iter().any(|rule| rule == f.rule.as_str())).cloned());
         record.ruleset = self.scanner.rules().digest();
         self.store.update_held(record)?;
         Err(FirewallError::NewFindings { id: record.id.clone(), rules: new })

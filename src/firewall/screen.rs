@@ -80,8 +80,10 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
         }
     }
     for members in groups.values_mut() {
-        members.sort_by_key(|(session, number, event)| (event.origin.at.or(session.started), session.id.clone(), *number));
-        let texts: Vec<&str> = members.iter().map(|(_, _, event)| event_text(event).peek_unscanned().as_str()).collect();
+        members
+            .sort_by_key(|(session, number, event)| (event.origin.at.or(session.started), session.id.clone(), *number));
+        let texts: Vec<&str> =
+            members.iter().map(|(_, _, event)| event_text(event).peek_unscanned().as_str()).collect();
         for (finding, found) in sets(scanner, &texts) {
             for member in found {
                 if let Some((session, number, _)) = members.get(member) {

@@ -14,7 +14,7 @@ use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace, OpenOptions, PolicyParts,
     Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, StoredVersion, TestKeys, TlogPolicy, Trust,
-    TrustPolicy, VerifiedLog, read_log,
+    VerifiedLog, read_log,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
@@ -66,7 +66,6 @@ enum Log {
 
 /// Keys, trust files and the open log of a data folder.
 pub(super) struct Vault {
-    trust: Trust,
     log: Log,
 }
 
@@ -90,7 +89,7 @@ impl Vault {
         people.insert(&settings.operator);
         let mut keys = Vec::new();
         let mut principals = std::collections::BTreeMap::new();
-        let mut keep = |name: &str, key: &SigningKey| {
+        let keep = |name: &str, key: &SigningKey| {
             folder::write_atomic(&data.join(KEYS).join(format!("{name}.pem")), key.to_pkcs8_pem().as_bytes())
         };
         let named = people.into_iter().map(|p| (p.clone(), Role::Reviewer));
@@ -116,8 +115,14 @@ impl Vault {
             history: Vec::new(),
         };
         let log = LogKey::log(&settings.log, log)?;
-        folder::write_atomic(&data.join(TRUST).join("policy.json"), &parts.to_bytes(&Namespace::product(), TestKeys::Refuse)?)?;
-        folder::write_atomic(&data.join(TRUST).join("tlog.policy"), TlogPolicy::unwitnessed_text(log.vkey()).as_bytes())?;
+        folder::write_atomic(
+            &data.join(TRUST).join("policy.json"),
+            &parts.to_bytes(&Namespace::product(), TestKeys::Refuse)?,
+        )?;
+        folder::write_atomic(
+            &data.join(TRUST).join("tlog.policy"),
+            TlogPolicy::unwitnessed_text(log.vkey()).as_bytes(),
+        )?;
         Ok(())
     }
 
@@ -132,8 +137,11 @@ impl Vault {
                 for name in settings.reviewers.iter().chain([&settings.operator, &PrincipalId::new(PROPOSER)]) {
                     people.insert(name.clone(), read_key(data, &format!("person-{name}"))?);
                 }
-                let keys =
-                    KeySet { people, gate: read_key(data, "gate")?, version_signers: vec![read_key(data, "version-signer")?] };
+                let keys = KeySet {
+                    people,
+                    gate: read_key(data, "gate")?,
+                    version_signers: vec![read_key(data, "version-signer")?],
+                };
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
                 let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
@@ -141,7 +149,7 @@ impl Vault {
                 Log::Writer { writer: Box::new(writer), signer: Box::new(signer), gate: read_key(data, "gate")? }
             }
         };
-        Ok(Self { trust, log })
+        Ok(Self { log })
     }
 
     pub(super) fn log(&self) -> Result<&VerifiedLog, FirewallError> {
@@ -184,10 +192,6 @@ impl Firewall {
         Ok(infos)
     }
 
-    pub(super) fn head_record(&self) -> Result<Option<VersionRecord>, FirewallError> {
-        Ok(self.store.versions()?.into_iter().rfind(|v| v.state == VersionState::Logged))
-    }
-
     /// The current version.
     ///
     /// # Errors
@@ -201,16 +205,14 @@ impl Firewall {
     /// # Errors
     /// Refused when anything does not verify: nothing is served then.
     pub fn recall(&self, sequence: u64) -> Result<SignedVersion, FirewallError> {
-        let record = self.store.versions()?.into_iter().find(|v| v.sequence == sequence && v.state == VersionState::Logged);
+        let record =
+            self.store.versions()?.into_iter().find(|v| v.sequence == sequence && v.state == VersionState::Logged);
         let record = record.ok_or(FirewallError::UnknownVersion { sequence })?;
         Ok(self.vault.log()?.version(evidence::stored(&self.store, &record)?)?)
     }
 
     /// Text digest and provenance of a memory in the current version.
-    pub(super) fn provenance_of(
-        base: Option<&SignedVersion>,
-        path: &MemoryPath,
-    ) -> Option<(Digest, String)> {
+    pub(super) fn provenance_of(base: Option<&SignedVersion>, path: &MemoryPath) -> Option<(Digest, String)> {
         let memory = base?.memory(path)?;
         Some((Digest::of(memory.text()), memory.provenance().to_owned()))
     }
@@ -290,7 +292,8 @@ impl Firewall {
     /// Finishes or drops versions that an interrupted run left between database and log.
     pub(super) fn recover(&mut self) -> Result<(), FirewallError> {
         for record in self.store.versions()?.into_iter().filter(|v| v.state == VersionState::Pending) {
-            let logged = self.vault.log()?.history().version(record.sequence).is_some_and(|v| *v.id() == record.statement);
+            let logged =
+                self.vault.log()?.history().version(record.sequence).is_some_and(|v| *v.id() == record.statement);
             if logged {
                 self.store.mark_logged(record.sequence)?;
             } else {

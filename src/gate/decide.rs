@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::detect::{Coverage, NoteScan, Scanned};
-use crate::domain::{Authority, Candidate, Claim, Confidence, Digest, Finding, Kind, MemoryPath, Origin, RuleId, Severity, Span, Untrusted, View};
+use crate::domain::{
+    Authority, Candidate, Claim, Confidence, Digest, Finding, Kind, MemoryPath, Origin, RuleId, Severity, Span,
+    Untrusted, View,
+};
 
 use super::approved::Approved;
 use super::policy::{Mode, Policy};
@@ -222,13 +225,7 @@ enum Part {
     Glue,
 }
 
-fn judge_note(
-    scanned: &Scanned,
-    note: &NoteScan,
-    policy: &Policy,
-    basis: &Basis<'_>,
-    part: Part,
-) -> Option<HeldNote> {
+fn judge_note(scanned: &Scanned, note: &NoteScan, policy: &Policy, basis: &Basis<'_>, part: Part) -> Option<HeldNote> {
     let candidate = scanned.candidate();
     let body = note.body.slice(&candidate.text).unwrap_or_default();
     let digest = Digest::of(body);
@@ -409,7 +406,10 @@ fn edit(candidate: &Candidate, edits: &[(Span, String)]) -> Candidate {
     let claims = candidate
         .claims
         .iter()
-        .map(|claim| Claim { span: Span::new(map(claim.span.start, false), map(claim.span.end, true)), ..claim.clone() })
+        .map(|claim| Claim {
+            span: Span::new(map(claim.span.start, false), map(claim.span.end, true)),
+            ..claim.clone()
+        })
         .filter(|claim| !claim.span.is_empty())
         .collect();
     Candidate { path: candidate.path.clone(), text, claims, stage: candidate.stage }

@@ -15,4 +15,4 @@ pub use approved::Approved;
 pub use decide::{Basis, Decision, HeldNote, Redaction, Split, Verdict, decide};
 pub use policy::{Mode, Policy, PolicyError};
 pub use quarantine::{HeldRecord, HeldState, Place};
-pub use review::{Accepted, Adopted, ReviewError, Released};
+pub use review::{Accepted, Adopted, Released, ReviewError};

@@ -206,7 +206,12 @@ impl Policy {
         if self.redact.rules.iter().chain(&self.refuse.rules).any(|prefix| prefix.trim().is_empty()) {
             return bounds("redact.rules / refuse.rules", "an empty prefix would match every rule");
         }
-        if self.redact.rules.iter().any(|prefix| !prefix.starts_with("secrets.") && !prefix.starts_with("personal-data.")) {
+        if self
+            .redact
+            .rules
+            .iter()
+            .any(|prefix| !prefix.starts_with("secrets.") && !prefix.starts_with("personal-data."))
+        {
             // Masking the matched words of an injection would hide the attack and leave the rest (R9).
             return bounds("redact.rules", "only secrets. and personal-data. rules may be masked; others must hold");
         }

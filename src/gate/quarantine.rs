@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Authority, Digest, Finding, HoldId, Kind, MemoryPath, Origin, PrincipalId, SessionId, Severity, Timestamp};
+use crate::domain::{
+    Authority, Digest, Finding, HoldId, Kind, MemoryPath, Origin, PrincipalId, SessionId, Severity, Timestamp,
+};
 
 use super::decide::HeldNote;
 use super::policy::Policy;
@@ -114,7 +116,14 @@ pub struct HeldRecord {
 
 impl HeldRecord {
     /// A new open item. Its id is over content and place, so the same text held again is the same item.
-    pub fn open(note: HeldNote, place: Place, submitter: PrincipalId, policy: &Policy, ruleset: Digest, now: Timestamp) -> Self {
+    pub fn open(
+        note: HeldNote,
+        place: Place,
+        submitter: PrincipalId,
+        policy: &Policy,
+        ruleset: Digest,
+        now: Timestamp,
+    ) -> Self {
         let digest = Digest::of(&note.text);
         let place_key = match &place {
             Place::Memory { path, .. } => path.as_str().to_owned(),

@@ -142,7 +142,9 @@ impl Coded for ReviewError {
     }
     fn remedy(&self) -> &'static str {
         match self {
-            Self::OtherBytes { .. } => "look at the item again with `memgate review show` and name the digest it prints",
+            Self::OtherBytes { .. } => {
+                "look at the item again with `memgate review show` and name the digest it prints"
+            }
             Self::NotOpen { .. } | Self::Expired { .. } => "submit the text again if it is still wanted",
             Self::SamePerson { .. } => "ask another reviewer; `memgate policy show` lists them",
             Self::Reason { .. } => "use one of the codes listed by `memgate review release --help`",

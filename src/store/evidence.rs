@@ -31,8 +31,8 @@ pub fn read_trust(data: &Path) -> Result<Trust, StoreError> {
         fs::read(&path).map_err(StoreError::io("read", path))
     };
     let policy = TrustPolicy::parse(&read("policy.json")?, &Namespace::product(), TestKeys::Refuse)?;
-    let tlog = String::from_utf8(read("tlog.policy")?)
-        .map_err(|_| LedgerError::Policy { why: "tlog.policy is not UTF-8" })?;
+    let tlog =
+        String::from_utf8(read("tlog.policy")?).map_err(|_| LedgerError::Policy { why: "tlog.policy is not UTF-8" })?;
     Ok(Trust::new(Namespace::product(), policy, Vec::new(), TlogPolicy::parse(&tlog, TestKeys::Refuse)?)?)
 }
 
@@ -76,11 +76,17 @@ pub fn stored(store: &dyn Store, record: &VersionRecord) -> Result<StoredVersion
             let object = store.object(content)?.ok_or(LedgerError::Missing { what: "a memory of a version" })?;
             memories.push(MemoryObject {
                 path: object.path,
-                text: String::from_utf8(object.content).map_err(|_| LedgerError::Missing { what: "a readable memory" })?,
+                text: String::from_utf8(object.content)
+                    .map_err(|_| LedgerError::Missing { what: "a readable memory" })?,
                 provenance: object.provenance,
                 salt: object.salt.to_vec(),
             });
         }
     }
-    Ok(StoredVersion { sequence: record.sequence, manifest: record.manifest.clone(), head: record.head.clone(), memories })
+    Ok(StoredVersion {
+        sequence: record.sequence,
+        manifest: record.manifest.clone(),
+        head: record.head.clone(),
+        memories,
+    })
 }

@@ -181,7 +181,10 @@ impl DataFolder {
     ///
     /// # Errors
     /// Unavailable when files cannot be read. Differences are not errors here.
-    pub fn compare(&self, open: impl FnOnce(&[u8]) -> Result<String, &'static str>) -> Result<Vec<Difference>, StoreError> {
+    pub fn compare(
+        &self,
+        open: impl FnOnce(&[u8]) -> Result<String, &'static str>,
+    ) -> Result<Vec<Difference>, StoreError> {
         if self.was_unfinished {
             return Ok(vec![Difference::Unfinished]);
         }

@@ -52,7 +52,10 @@ pub struct ObjectRecord {
 
 impl std::fmt::Debug for ObjectRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ObjectRecord").field("path", &self.path).field("bytes", &self.content.len()).finish_non_exhaustive()
+        f.debug_struct("ObjectRecord")
+            .field("path", &self.path)
+            .field("bytes", &self.content.len())
+            .finish_non_exhaustive()
     }
 }
 

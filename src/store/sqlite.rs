@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
 
-use super::records::{ObjectRecord, Store, VersionRecord, VersionState};
 use super::StoreError;
+use super::records::{ObjectRecord, Store, VersionRecord, VersionState};
 
 const LAYOUT: i64 = 1;
 
@@ -149,7 +149,13 @@ impl Store for SqliteStore {
             transaction.execute(
                 "INSERT INTO object (commitment, path, content, salt, provenance) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO NOTHING",
-                params![object.commit.hex(), object.path.as_str(), object.content, object.salt.as_slice(), object.provenance],
+                params![
+                    object.commit.hex(),
+                    object.path.as_str(),
+                    object.content,
+                    object.salt.as_slice(),
+                    object.provenance
+                ],
             )?;
         }
         transaction.execute(
@@ -175,8 +181,7 @@ impl Store for SqliteStore {
     }
 
     fn drop_pending(&mut self, sequence: u64) -> Result<(), StoreError> {
-        self.connection
-            .execute("DELETE FROM version WHERE sequence = ?1 AND state = 'pending'", [sequence as i64])?;
+        self.connection.execute("DELETE FROM version WHERE sequence = ?1 AND state = 'pending'", [sequence as i64])?;
         Ok(())
     }
 
@@ -188,7 +193,8 @@ impl Store for SqliteStore {
         rows.map(|row| {
             let (sequence, id, action, manifest, head, created, state, summary) = row?;
             let key = sequence.to_string();
-            let damaged = |problem: &str| StoreError::Damaged { table: "version", key: key.clone(), problem: problem.to_owned() };
+            let damaged =
+                |problem: &str| StoreError::Damaged { table: "version", key: key.clone(), problem: problem.to_owned() };
             Ok(VersionRecord {
                 sequence: u64::try_from(sequence).map_err(|_| damaged("negative sequence"))?,
                 statement: digest(&id, "version", &key)?,
@@ -262,9 +268,8 @@ impl Store for SqliteStore {
             let (id, body) = row?;
             records.push(parse_held(&id, &body)?);
         }
-        records.sort_by(|a, b| {
-            b.severity.cmp(&a.severity).then(a.created.cmp(&b.created)).then_with(|| a.id.cmp(&b.id))
-        });
+        records
+            .sort_by(|a, b| b.severity.cmp(&a.severity).then(a.created.cmp(&b.created)).then_with(|| a.id.cmp(&b.id)));
         Ok(records)
     }
 

@@ -1,0 +1,159 @@
+//! Opening the data folder for a command.
+
+use std::path::Path;
+
+use crate::domain::{Authority, PrincipalId};
+use crate::firewall::{Env, Firewall, Progress};
+use crate::ingest::{self, FileKind, Format, IngestError, Memory, RawInput, Session};
+
+use super::{Bar, CliError, Context, Exit};
+
+/// The clock of this run: `SOURCE_DATE_EPOCH` (seconds) when it is set, for reproducible output.
+pub(super) fn env(context: &Context) -> Env {
+    Env { now: context.now(), ..Env::system() }
+}
+
+/// Opens the data folder to write.
+pub(super) fn open(context: &Context) -> Result<Firewall, CliError> {
+    Ok(Firewall::open(&context.data, env(context))?)
+}
+
+/// Opens the data folder to read.
+pub(super) fn open_read(context: &Context) -> Result<Firewall, CliError> {
+    Ok(Firewall::open_read(&context.data, env(context))?)
+}
+
+/// Runs `work` on the open data folder and seals it, also when the work was refused.
+pub(super) fn with<T>(
+    context: &Context,
+    work: impl FnOnce(&mut Firewall) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let mut firewall = open(context)?;
+    let outcome = work(&mut firewall);
+    let sealed = firewall.close();
+    let value = outcome?;
+    sealed?;
+    Ok(value)
+}
+
+/// Inputs with their raw bytes.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) memories: Vec<Memory>,
+    pub(super) sessions: Vec<Session>,
+    pub(super) raw: Vec<RawInput>,
+}
+
+/// Reads a folder of memories, whole or not at all: every bad file is reported first.
+pub(super) fn read_memories(
+    folder: &Path,
+    principal: &str,
+    authority: Authority,
+    context: &Context,
+) -> Result<Inputs, CliError> {
+    let knows = ingest::Context { principal: PrincipalId::new(principal), memory_authority: authority };
+    let mut inputs = Inputs::default();
+    let mut problems = Vec::new();
+    let mut seen = 0;
+    for raw in files(folder, context)? {
+        seen += 1;
+        if ingest::file_kind(&raw.name) != FileKind::Memory {
+            context.note(&format!("not a memory, left out: {}", raw.name));
+            continue;
+        }
+        match ingest::read_memory(&raw.name, &raw, &knows) {
+            Ok(memory) => inputs.memories.push(memory),
+            Err(problem) => problems.push(problem),
+        }
+        inputs.raw.push(raw);
+    }
+    if inputs.memories.is_empty() && problems.is_empty() {
+        return Err(CliError::Nothing { place: folder.to_string_lossy().into_owned() });
+    }
+    all_or_nothing(&problems, seen, context)?;
+    inputs.memories.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(inputs)
+}
+
+/// Reads sessions from files and folders, whole or not at all.
+pub(super) fn read_sessions(
+    paths: &[std::path::PathBuf],
+    format: Option<Format>,
+    principal: &str,
+    context: &Context,
+) -> Result<Inputs, CliError> {
+    let knows = ingest::Context { principal: PrincipalId::new(principal), memory_authority: Authority::Agent };
+    let mut inputs = Inputs::default();
+    let mut problems = Vec::new();
+    let mut seen = 0;
+    for path in paths {
+        for raw in files(path, context)? {
+            if path.is_dir() && ingest::file_kind(&raw.name) != FileKind::Transcript {
+                context.note(&format!("not a transcript, left out: {}", raw.name));
+                continue;
+            }
+            seen += 1;
+            match ingest::read_sessions(&raw, format, &knows) {
+                Ok(sessions) => inputs.sessions.extend(sessions),
+                Err(errors) => problems.extend(errors),
+            }
+            inputs.raw.push(raw);
+        }
+    }
+    all_or_nothing(&problems, seen, context)?;
+    Ok(inputs)
+}
+
+fn all_or_nothing(problems: &[IngestError], files: usize, context: &Context) -> Result<(), CliError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    for problem in problems {
+        context.problem(&CliError::from(problem.clone()).exits(Exit::Incomplete));
+    }
+    Err(CliError::Refused { bad: problems.len(), files })
+}
+
+/// Every plain file at or below a path, by name. Links are never followed: they could lead out of the
+/// folder, or round in circles.
+pub(super) fn files(root: &Path, context: &Context) -> Result<Vec<RawInput>, CliError> {
+    let mut found = Vec::new();
+    let walk = walkdir::WalkDir::new(root).follow_links(false).sort_by_file_name();
+    let enters = |entry: &walkdir::DirEntry| {
+        !entry.file_type().is_dir() || entry.depth() == 0 || ingest::enters_folder(&entry.file_name().to_string_lossy())
+    };
+    for entry in walk.into_iter().filter_entry(enters) {
+        let entry = entry.map_err(|e| {
+            let path = e.path().unwrap_or(root).to_owned();
+            CliError::read(&path, e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")))
+        })?;
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        let name = entry.path().strip_prefix(root).ok().filter(|p| !p.as_os_str().is_empty());
+        let name = name.unwrap_or_else(|| Path::new(entry.path().file_name().unwrap_or_default()));
+        if !entry.file_type().is_file() && entry.depth() > 0 {
+            context.warn(&format!("not a plain file, not followed: {}", name.to_string_lossy()));
+            continue;
+        }
+        let Some(name) = name.to_str() else {
+            return Err(CliError::read(entry.path(), std::io::Error::other("its name is not UTF-8")));
+        };
+        let bytes = std::fs::read(entry.path()).map_err(|e| CliError::read(entry.path(), e))?;
+        found.push(RawInput::new(name, bytes));
+    }
+    Ok(found)
+}
+
+/// A progress bar that follows a dream's stages.
+pub(super) fn follow<'a>(context: &'a Context) -> impl FnMut(Progress) + 'a {
+    let mut bar: Option<Bar> = None;
+    move |step| match step {
+        Progress::Stage(name, units) => bar = Some(context.bar(units as u64, name)),
+        Progress::Done(units) => {
+            if let Some(bar) = &bar {
+                bar.step(units as u64);
+            }
+        }
+    }
+}
