@@ -115,9 +115,7 @@ pub(super) fn near(snapshot: &Snapshot, steering: &Steering, builder: &mut Build
             continue;
         }
         if let Some(key) = e.gist.near_key() {
-            // A statement that leans on its place meets only its neighbours.
-            let place = if e.self_contained { "" } else { e.context.as_str() };
-            groups.entry((e.scope.as_str(), format!("{place}\u{1}{key}"))).or_default().push(at);
+            groups.entry((e.scope.as_str(), key)).or_default().push(at);
         }
     }
     for group in groups.values().filter(|group| group.len() > 1) {
@@ -126,6 +124,10 @@ pub(super) fn near(snapshot: &Snapshot, steering: &Steering, builder: &mut Build
         for at in others {
             let e = &entries[at];
             if (e.event || kept.event) && e.key.date_text != kept.key.date_text {
+                continue;
+            }
+            // A statement that leans on its place meets only its neighbours.
+            if !(e.self_contained && kept.self_contained) && e.place != kept.place {
                 continue;
             }
             // Equal keys were judged by the exact stage; what it left apart stays apart.

@@ -87,6 +87,10 @@ pattern!(
     USES,
     r"^(?:the )?(.{1,60}?)\s+(uses?|runs? on|runs?|requires?|targets?|depends? on|is on|is pinned to|needs?)\s+(.+)$"
 );
+pattern!(
+    MANY,
+    r"^(?:the )?(.{1,60}?)\s+(likes?|loves?|enjoys?|knows?|speaks?|reviews?|owns|visits?|plays?|supports?|collects?|prefers?)\s+(.+)$"
+);
 pattern!(VERSIONED, r"^(.{2,32}?)\s+(?:version\s+)?v?(\d[\w.\-]*)$");
 pattern!(QUALIFIER, r"\s+((?:in|for|on|during|when|while|at|under|with)\s+.+)$");
 
@@ -184,6 +188,11 @@ pub(super) fn parse(key: &Key, key_value: bool, place: &str) -> Option<Frame> {
             return frame(&c[1], &format!("version of {}", &v[1]), &qualifier, &v[2], true);
         }
         return frame(&c[1], "uses", &qualifier, &value, false);
+    }
+    // Many of these hold at once; a second one contradicts nothing.
+    if let Some(c) = MANY.as_ref()?.captures(text) {
+        let (value, qualifier) = split_qualifier(&c[3]);
+        return frame(&c[1], &c[2], &qualifier, &value, false);
     }
     None
 }

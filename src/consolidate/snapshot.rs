@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub(super) scope: String,
     /// The headings and the parent it stands under; for a dependent note also its memory.
     pub(super) context: String,
+    /// Memory, headings and parent: the exact spot.
+    pub(super) place: String,
     /// Says what it says wherever it stands.
     pub(super) self_contained: bool,
     /// Its place carries meaning (step of a list, parent, table row): never retired by a merge.
@@ -192,6 +194,7 @@ fn read_memory(input: &Input<'_>, steering: &Steering, memory: &Memory, document
             gist,
             frame,
             context,
+            place,
             self_contained,
             authority,
             recorded,

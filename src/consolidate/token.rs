@@ -287,6 +287,8 @@ pub(super) fn quantity(text: &str) -> Option<(i128, &'static str)> {
         Some((_, fraction)) if fraction.is_empty() || fraction.len() >= 3 || fraction.contains(['.', ',']) => {
             return None;
         }
+        // `1.10` may be a version; then it is not `1.1`.
+        Some((_, fraction)) if fraction.ends_with('0') => return None,
         Some((whole, fraction)) => (whole, fraction),
         None => (head, ""),
     };

@@ -77,10 +77,10 @@ pub(super) fn mine(corpus: &Corpus<'_>) -> Vec<Insight> {
             strong.push(candidate);
         }
     }
-    // Closed and not contained in a kept one: longest first, then most support, then by symbols.
-    strong.sort_by(|a, b| (b.0.len(), b.1, &a.0).cmp(&(a.0.len(), a.1, &b.0)));
+    // Most support first, then longest. A variant of a kept one (three common steps) adds nothing.
+    strong.sort_by(|a, b| (b.1, b.0.len(), b.2.len(), &a.0).cmp(&(a.1, a.0.len(), a.2.len(), &b.0)));
     for candidate in strong {
-        if kept.len() < KEPT && !kept.iter().any(|longer| contains(&longer.0, &candidate.0)) {
+        if kept.len() < KEPT && !kept.iter().any(|other| common(&other.0, &candidate.0) >= SHORTEST) {
             kept.push(candidate);
         }
     }
@@ -210,7 +210,16 @@ fn beats(observed: u64, sum: u64, squares: u64) -> bool {
     distance > 0 && distance * distance >= 36 * variance
 }
 
-fn contains(longer: &[u16], shorter: &[u16]) -> bool {
-    let mut rest = longer.iter();
-    shorter.iter().all(|symbol| rest.any(|other| other == symbol))
+/// Length of the longest common subsequence; both are at most [`LONGEST`] long.
+fn common(left: &[u16], right: &[u16]) -> usize {
+    let mut row = vec![0; right.len() + 1];
+    for l in left {
+        let mut diagonal = 0;
+        for (at, r) in right.iter().enumerate() {
+            let above = row[at + 1];
+            row[at + 1] = if l == r { diagonal + 1 } else { above.max(row[at]) };
+            diagonal = above;
+        }
+    }
+    row[right.len()]
 }
