@@ -23,3 +23,4 @@ mod fuzz_replay;
 mod ingest;
 mod notes;
 mod report;
+mod consolidate;
