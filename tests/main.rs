@@ -8,5 +8,5 @@
 
 mod architecture;
 mod cli;
-mod report;
 mod detect;
+mod report;

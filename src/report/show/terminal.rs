@@ -65,6 +65,17 @@ pub fn show_line(text: &str, max_columns: usize) -> String {
     format!("{}{notice}{}", one_line(&head), one_line(&tail))
 }
 
+/// Shows a text in a table cell of at most `max_columns` columns; a longer one ends with the mark `⟦…⟧`.
+pub fn show_cell(text: &str, max_columns: usize) -> String {
+    const END: &str = "\u{27E6}\u{2026}\u{27E7}";
+    let budget = max_columns.max(8);
+    let whole = (text.len() <= budget.saturating_mul(16)).then(|| one_line(text));
+    if let Some(line) = whole.filter(|line| columns(line) <= budget) {
+        return line;
+    }
+    format!("{}{END}", one_line(&fit(text.chars(), budget - columns(END), false)))
+}
+
 /// The visible form of a text: marks in place, line feeds kept, nothing wrapped, cut or framed.
 pub fn show_plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
