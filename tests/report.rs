@@ -3,8 +3,8 @@
 use html5gum::{Token, Tokenizer};
 use memgate::domain::{Confidence, Digest, Finding, RuleId, Severity, Span, View};
 use memgate::report::{
-    Coverage, FileReport, Located, RuleInfo, ScanReport, ShowOptions, Table, diff, json, sarif, show_ci, show_csv,
-    show_html, show_json, show_line, show_markdown, show_plain, show_terminal, style::Paint, text,
+    Coverage, FileReport, Located, RuleInfo, ScanReport, ShowOptions, Table, diff, json, sarif, show_cell, show_ci,
+    show_csv, show_html, show_json, show_line, show_markdown, show_plain, show_terminal, style::Paint, text,
 };
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Parser, Tag};
@@ -86,6 +86,10 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment(), 0..12).prop_map(|parts| parts.concat())
 }
 
+fn columns(text: &str) -> usize {
+    text.chars().map(|c| unicode_width::UnicodeWidthChar::width(c).unwrap_or(0)).sum()
+}
+
 fn acts(c: char) -> bool {
     c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c))
 }
@@ -151,7 +155,12 @@ proptest! {
         let line = show_line(&text, width);
         prop_assert_eq!(effects(line.as_bytes()), 0);
         prop_assert!(!line.contains('\n'));
-        prop_assert!(line.chars().count() <= width.max(20) * 2 + 80, "{}", line);
+        // Two whole labels beside the notice are the least that is shown, however narrow the line.
+        prop_assert!(columns(&line) <= width.max(200), "{}", line);
+        let cell = show_cell(&text, width);
+        prop_assert_eq!(effects(cell.as_bytes()), 0);
+        prop_assert!(!cell.contains('\n'));
+        prop_assert!(columns(&cell) <= width, "{}", cell);
     }
 
     #[test]
@@ -236,6 +245,11 @@ proptest! {
         prop_assert_eq!(shown.is_empty(), text.is_empty());
         prop_assert_eq!(shown.matches('\n').count(), text.matches('\n').count());
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whole_reports_stay_clean(name in hostile(), excerpt in hostile(), rule in hostile(), place in hostile()) {

@@ -185,6 +185,8 @@ fn open(path: &Path) -> io::Result<std::fs::File> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests use their own folders")]
+
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -285,6 +285,8 @@ fn columns(to_terminal: bool) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests use their own folders")]
+
     use super::*;
 
     #[test]
@@ -292,7 +294,8 @@ mod tests {
         let with = |pairs: &'static [(&str, &str)]| {
             move |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        let cases: [(ColorWhen, bool, &'static [(&str, &str)], bool); 11] = [
+        type Row = (ColorWhen, bool, &'static [(&'static str, &'static str)], bool);
+        let cases: [Row; 11] = [
             (ColorWhen::Auto, true, &[], true),
             (ColorWhen::Auto, false, &[], false),
             (ColorWhen::Always, false, &[("NO_COLOR", "1")], true),

@@ -275,6 +275,8 @@ static LAST_REPORT: std::sync::Mutex<Option<PathBuf>> = std::sync::Mutex::new(No
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests use their own folders")]
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::{CliError, Context, Exit, Format, codes, exit, rules};
+use crate::ruleset::ProblemKind;
 
 /// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
@@ -33,6 +34,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             }))?;
         } else {
             context.print(&format!("{}\n\n{}\n\nWhat to do: {}\n", page.code, page.meaning, page.remedy))?;
+        }
+        return Ok(Exit::Done);
+    }
+    if let Some(kind) = ProblemKind::ALL.into_iter().find(|kind| kind.code() == name) {
+        let what = "A rule pack is refused; the message names pack, line and rule.";
+        if context.format == Format::Json {
+            context.print_json(&json!({
+                "schema": "memgate/explain/1", "code": name, "meaning": what, "remedy": kind.hint(),
+            }))?;
+        } else {
+            context.print(&format!("{}\n\n{what}\n\nWhat to do: {}\n", kind.code(), kind.hint()))?;
         }
         return Ok(Exit::Done);
     }

@@ -135,34 +135,32 @@ pub(super) fn readable(bytes: Vec<u8>) -> Readable {
 
 /// Turns byte offsets into lines and columns, both from 1; columns count characters.
 ///
-/// Cost: linear over one file when offsets ascend; the walk restarts only for an earlier one.
+/// Cost: one pass over the bytes, then a search per offset; offsets on one line that ascend share its column count.
 #[derive(Debug)]
 pub(super) struct Locator<'a> {
     bytes: &'a [u8],
-    at: usize,
-    line: usize,
-    column: usize,
+    starts: Vec<usize>,
+    last: (usize, usize, usize),
 }
 
 impl<'a> Locator<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, line: 1, column: 1 }
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|at| at + 1)).collect();
+        Self { bytes, starts, last: (0, 0, 1) }
     }
 
     pub(super) fn locate(&mut self, offset: usize) -> (usize, usize) {
         let offset = offset.min(self.bytes.len());
-        if offset < self.at {
-            (self.at, self.line, self.column) = (0, 1, 1);
-        }
-        for byte in &self.bytes[self.at..offset] {
-            if *byte == b'\n' {
-                (self.line, self.column) = (self.line + 1, 1);
-            } else if byte & 0xC0 != 0x80 {
-                self.column += 1;
-            }
-        }
-        self.at = offset;
-        (self.line, self.column)
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let (last_line, last_offset, last_column) = self.last;
+        let (from, column) = if line == last_line && last_offset <= offset {
+            (last_offset, last_column)
+        } else {
+            (self.starts.get(line.wrapping_sub(1)).copied().unwrap_or(0), 1)
+        };
+        let column = column + self.bytes[from..offset].iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+        self.last = (line, offset, column);
+        (line, column)
     }
 }
 
@@ -177,6 +175,8 @@ mod tests {
         assert_eq!(locator.locate(0), (1, 1));
         assert_eq!(locator.locate(text.find('x').unwrap()), (2, 4));
         assert_eq!(locator.locate(1), (1, 2));
+        assert_eq!(locator.locate(2), (1, 3));
+        assert_eq!(locator.locate(3), (2, 1));
         assert_eq!(locator.locate(999), (3, 1));
     }
 

@@ -38,7 +38,12 @@ pub(super) fn is_plausible(text: &str, min: usize) -> bool {
             good += usize::from(total > 4);
         }
     }
-    total >= min && good * 100 >= total * 55 && letters * 100 >= total * 25
+    if total < min {
+        return false;
+    }
+    // Text that is encoded once more has few letters of its own.
+    let encoded = || escapes(text).len() * 6 >= total || hex_text(text).is_some();
+    (good * 100 >= total * 55 && letters * 100 >= total * 25) || encoded()
 }
 
 /// Runs of the base64 alphabet (both forms) of at least [`RUN_CHARS`], joined over line breaks.

@@ -193,7 +193,7 @@ impl Engine {
         for m in probe.regex.find_iter(slice) {
             let at = Span::new(m.start(), m.end()).shifted(window.start);
             let span = super::span::on_borders(text, folded.map.to_raw(at));
-            let changed = folded.map.is_changed(at) && !span.slice(text).is_some_and(str::is_ascii);
+            let changed = folded.map.is_changed(at) && !span.slice(text).is_some_and(is_plain);
             found(Hit { target: probe.target, span, changed });
         }
     }
@@ -226,4 +226,9 @@ fn block_around(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
     let from = memchr::memrchr(b'\n', &bytes[low..start]).map_or(low, |i| low + i + 1);
     let to = memchr::memchr(b'\n', &bytes[end..high]).map_or(high, |i| end + i);
     (from, to)
+}
+
+/// Visible ASCII and white space: folding changed no more than case and spacing.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }

@@ -34,8 +34,8 @@ const fn rank(kind: Kind) -> u8 {
         Kind::Preference => 2,
         Kind::Directive => 3,
         Kind::Identity => 4,
-        Kind::ToolChoice => 5,
-        Kind::Destination => 6,
+        Kind::Destination => 5,
+        Kind::ToolChoice => 6,
         Kind::Permission => 7,
     }
 }

@@ -78,7 +78,8 @@ impl Scanner {
                 for rule in now.rules.iter().filter(|rule| !all.iter().any(|&m| alone[m].rules.contains(*rule))) {
                     found.insert(SetFinding { rule: rule.clone(), members: ids.clone(), kind: None });
                 }
-                if now.kind.is_governed() && !all.iter().any(|&m| alone[m].kind == now.kind) {
+                // The definition may be governed alone; what counts is that its user was not.
+                if now.kind.is_governed() && alone[i].kind != now.kind {
                     found.insert(SetFinding { rule: self.assembly(), members: ids, kind: Some(now.kind) });
                 }
             }
@@ -224,15 +225,13 @@ fn expand(texts: &[&str]) -> (Vec<(String, BTreeSet<usize>)>, BTreeSet<String>) 
                 }
             }
         }
-        if names.len() < ALIASES
-            && let Some((name, meaning)) = definition(&super::normalize::fold_text(text))
-        {
-            let mut from: BTreeSet<usize> = BTreeSet::from([i]);
-            from.extend(sources.iter().copied());
+        if let Some((name, meaning)) = definition(&super::normalize::fold_text(text)) {
             // A meaning that contains its own name would grow for ever.
-            if replace_word(&meaning, &name, "").is_none() {
-                names.insert(name, (meaning, from));
+            if names.len() < ALIASES && replace_word(&meaning, &name, "").is_none() {
+                names.insert(name, (meaning, BTreeSet::from([i])));
             }
+            // A definition is not a use, whatever other names it mentions.
+            (now, sources) = ((*text).to_owned(), BTreeSet::new());
         }
         out.push((now, sources));
     }
@@ -268,7 +267,10 @@ fn definition(text: &str) -> Option<(String, String)> {
     let pair = |name: &str, meaning: &str| {
         let (name, meaning) = (clean(name), clean(meaning));
         let name = name.strip_prefix("the ").unwrap_or(&name).to_owned();
-        let lawful = name.len() >= 2 && name.len() <= 40 && name.split(' ').count() <= 4 && meaning.len() >= 2;
+        let lawful = !matches!(name.as_str(), "" | "a" | "i" | "it" | "this" | "that")
+            && name.len() <= 40
+            && name.split(' ').count() <= 4
+            && meaning.len() >= 2;
         lawful.then_some((name, meaning))
     };
     for (start, middle, flip) in [

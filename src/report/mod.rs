@@ -15,7 +15,7 @@ pub mod text;
 
 pub use scan::{Coverage, FileReport, Located, RuleInfo, ScanReport};
 pub use show::{
-    ShowOptions, describe, hidden_count, show_ci, show_csv, show_html, show_json, show_line, show_markdown, show_plain,
-    show_terminal,
+    ShowOptions, describe, hidden_count, show_cell, show_ci, show_csv, show_html, show_json, show_line, show_markdown,
+    show_plain, show_terminal,
 };
 pub use table::Table;

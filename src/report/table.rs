@@ -1,9 +1,9 @@
 //! Tables for terminals. Every cell is treated as untrusted.
 
-use super::show::{columns, show_line};
+use super::show::{columns, show_cell};
 use super::style::{Paint, Style};
 
-/// A table with one line a row. Cells are shown by [`show_line`], so any text may be put in.
+/// A table with one line a row. Cells are shown by [`show_cell`], so any text may be put in.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     headers: Vec<String>,
@@ -40,7 +40,7 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Lays the table out within `width` columns: the widest columns give way, cells are cut in the middle.
+    /// Lays the table out within `width` columns: the widest columns give way, cells are cut at their end.
     pub fn render(&self, width: usize, paint: Paint) -> String {
         const GAP: usize = 2;
         const NARROWEST: usize = 8;
@@ -49,7 +49,7 @@ impl Table {
             return String::new();
         }
         let cell = |row: &[(String, Option<Style>)], column: usize, limit: usize| -> (String, Option<Style>) {
-            row.get(column).map_or((String::new(), None), |(text, style)| (show_line(text, limit), *style))
+            row.get(column).map_or((String::new(), None), |(text, style)| (show_cell(text, limit), *style))
         };
         let mut widths: Vec<usize> = (0..count)
             .map(|column| {
@@ -109,6 +109,6 @@ mod tests {
         table.row(["short".to_owned(), "x".repeat(500)]);
         let text = table.render(80, Paint::default());
         assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
-        assert!(text.contains("500 bytes"), "{text}");
+        assert!(text.contains("x\u{27E6}\u{2026}\u{27E7}"), "{text}");
     }
 }

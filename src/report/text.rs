@@ -119,7 +119,7 @@ fn summary(out: &mut String, report: &ScanReport, below: usize, least: Severity,
     }
     out.push('\n');
     for (what, count) in &report.passed_over {
-        let _ = writeln!(out, "passed over {count} {}", show_line(what, 80));
+        let _ = writeln!(out, "passed over: {count} ({})", show_line(what, 100));
     }
     if report.finding_count() == 0 {
         let clean = report.partial() == 0 && report.skipped() == 0;

@@ -51,7 +51,7 @@ fn is_opaque(text: &str, run: Span) -> bool {
         _ => 3,
     };
     let bytes = part.as_bytes();
-    let changes = bytes.windows(2).filter(|w| class(w[0]) != class(w[1])).count();
+    let changes = bytes.windows(2).filter(|w| class(w[0]) != class(w[1]) && class(w[0]) < 3 && class(w[1]) < 3).count();
     let mut seen = [false; 256];
     for byte in bytes {
         seen[usize::from(*byte)] = true;

@@ -11,28 +11,28 @@ pub fn is_latin(c: char) -> bool {
 
 /// The ASCII look-alike, lower case, of a letter of another script; `None` when it has none.
 ///
-/// Both the letter and its upper case are tried: Cyrillic `Н` passes for `H`, `н` does not.
-pub fn foreign_to_ascii(c: char) -> Option<char> {
+/// `upper` says that the text had the letter in upper case, which may look different: Cyrillic
+/// `Н` passes for `H`, `н` for nothing; Greek `Μ` passes for `M`, `μ` for nothing.
+pub fn foreign_to_ascii(c: char, upper: bool) -> Option<char> {
     if c.is_ascii() || !may_confuse(c) || !c.is_alphabetic() || is_latin(c) {
         return None;
     }
-    single_ascii(c).or_else(|| {
-        let mut upper = c.to_uppercase();
-        match (upper.next(), upper.next()) {
-            (Some(u), None) if u != c => single_ascii(u),
-            _ => None,
-        }
-    })
+    let mut capital = c.to_uppercase();
+    let shown = match (upper, capital.next(), capital.next()) {
+        (true, Some(u), None) => single_ascii(u),
+        _ => None,
+    };
+    shown.or_else(|| single_ascii(c))
 }
 
 /// `text` with letters of other scripts replaced by their ASCII look-alikes, composed again.
-pub fn map_foreign(text: &str) -> String {
-    text.chars().map(|c| foreign_to_ascii(c).unwrap_or(c)).nfc().collect()
+pub fn map_foreign(text: &str, upper: bool) -> String {
+    text.chars().map(|c| foreign_to_ascii(c, upper).unwrap_or(c)).nfc().collect()
 }
 
 /// The all-ASCII form of a combining sequence: marks stripped, look-alikes mapped. `None` when a
 /// letter has no ASCII form.
-pub fn ascii_form(text: &str) -> Option<String> {
+pub fn ascii_form(text: &str, upper: bool) -> Option<String> {
     if text.is_ascii() {
         return Some(text.to_owned());
     }
@@ -41,7 +41,7 @@ pub fn ascii_form(text: &str) -> Option<String> {
         if c.is_ascii() {
             out.push(c);
         } else if is_combining_mark(c) {
-        } else if let Some(ascii) = foreign_to_ascii(c).or_else(|| latin_to_ascii(c)) {
+        } else if let Some(ascii) = foreign_to_ascii(c, upper).or_else(|| latin_to_ascii(c)) {
             out.push(ascii);
         } else {
             return None;

@@ -50,14 +50,8 @@ pub struct Folded {
 
 /// Folds a text. Cost: linear; near a copy for ASCII.
 pub fn fold(text: &str, form: Form) -> Folded {
-    let mut folder = Folder {
-        src: text,
-        out: Vec::with_capacity(text.len() + 8),
-        form,
-        folded: Folded::default(),
-        gap: None,
-        view_len: 0,
-    };
+    let mut folder =
+        Folder { src: text, out: Vec::with_capacity(text.len() + 8), form, folded: Folded::default(), gap: None };
     folder.run();
     let Folder { out, mut folded, .. } = folder;
     // The bytes are ASCII or came from `str`s, so this never replaces anything.
@@ -83,7 +77,6 @@ struct Folder<'a> {
     form: Form,
     folded: Folded,
     gap: Option<Gap>,
-    view_len: usize,
 }
 
 impl Folder<'_> {
@@ -121,7 +114,7 @@ impl Folder<'_> {
                 at = self.token(at);
             }
         }
-        self.flush_gap(false);
+        self.flush_gap();
     }
 
     /// Copies visible ASCII, lower-cased.
@@ -129,7 +122,7 @@ impl Folder<'_> {
         if start == end {
             return;
         }
-        self.flush_gap(false);
+        self.flush_gap();
         let src = self.src.as_bytes();
         self.out.extend(src[start..end].iter().map(u8::to_ascii_lowercase));
         self.folded.map.push_linear(start, end - start);
@@ -165,7 +158,7 @@ impl Folder<'_> {
         at
     }
 
-    fn flush_gap(&mut self, _end: bool) {
+    fn flush_gap(&mut self) {
         let Some(gap) = self.gap.take() else { return };
         let raw_len = gap.end - gap.start;
         if gap.newlines > 1 {
@@ -182,7 +175,6 @@ impl Folder<'_> {
                 self.folded.map.push_block(1, gap.start, raw_len);
             }
         }
-        self.view_len = self.out.len();
     }
 
     /// A run without ASCII white space that has non-ASCII or control characters.
@@ -227,15 +219,16 @@ impl Folder<'_> {
         }
         let clusters = word.clusters();
         let latin = clusters.iter().any(|c| c.text.chars().any(confusable::is_latin));
-        let lookalike = clusters.iter().any(|c| c.text.chars().any(|ch| confusable::foreign_to_ascii(ch).is_some()));
+        let lookalike =
+            clusters.iter().any(|c| c.text.chars().any(|ch| confusable::foreign_to_ascii(ch, c.upper).is_some()));
         let mixes = latin && lookalike;
         let odd = clusters.iter().any(|c| {
-            c.text
-                .chars()
-                .any(|ch| ch.is_alphabetic() && !confusable::is_latin(ch) && confusable::foreign_to_ascii(ch).is_none())
+            c.text.chars().any(|ch| {
+                ch.is_alphabetic() && !confusable::is_latin(ch) && confusable::foreign_to_ascii(ch, c.upper).is_none()
+            })
         });
         // Every letter can pass for ASCII: a candidate for the second form.
-        let whole = !odd && clusters.iter().all(|c| confusable::ascii_form(&c.text).is_some());
+        let whole = !odd && clusters.iter().all(|c| confusable::ascii_form(&c.text, c.upper).is_some());
         let stripped = whole && clusters.iter().any(|c| !c.text.is_ascii());
         if mixes && !odd {
             let (first, last) = (word.raw.first(), word.raw.last());
@@ -249,20 +242,20 @@ impl Folder<'_> {
         for cluster in &clusters {
             let mut text = std::borrow::Cow::Borrowed(cluster.text.as_str());
             if mixes {
-                text = confusable::map_foreign(&text).into();
+                text = confusable::map_foreign(&text, cluster.upper).into();
             }
             if self.form == Form::Skeleton {
                 if cluster.after_drop {
                     self.space(cluster.start, cluster.start, 0);
                 }
-                if let Some(ascii) = whole.then(|| confusable::ascii_form(&text)).flatten() {
+                if let Some(ascii) = whole.then(|| confusable::ascii_form(&text, cluster.upper)).flatten() {
                     text = ascii.into();
                 }
             }
             if text.is_empty() {
                 continue;
             }
-            self.flush_gap(false);
+            self.flush_gap();
             let raw = &self.src[cluster.start..cluster.end];
             self.out.extend_from_slice(text.as_bytes());
             if raw == text || (raw.len() == text.len() && raw.is_ascii()) {
@@ -286,6 +279,7 @@ struct Word {
 
 struct Cluster {
     text: String,
+    upper: bool,
     start: usize,
     end: usize,
     after_drop: bool,
@@ -320,7 +314,8 @@ impl Word {
                 end = e;
                 at += 1;
             }
-            clusters.push(Cluster { text: compat(&source), start, end, after_drop });
+            let upper = first.is_uppercase();
+            clusters.push(Cluster { text: compat(&source), upper, start, end, after_drop });
         }
         clusters
     }

@@ -15,6 +15,6 @@ mod terminal;
 pub use classify::{Class, class_of};
 pub use pieces::{Mark, Piece, pieces};
 pub use sinks::{show_ci, show_csv, show_html, show_json, show_markdown};
-pub use terminal::{ShowOptions, describe, hidden_count, show_line, show_plain, show_terminal};
+pub use terminal::{ShowOptions, describe, hidden_count, show_cell, show_line, show_plain, show_terminal};
 
 pub(crate) use terminal::columns;

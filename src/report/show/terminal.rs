@@ -59,10 +59,35 @@ pub fn show_line(text: &str, max_columns: usize) -> String {
         return line;
     }
     let notice = format!("\u{27E6}cut: {} bytes, sha256 {}\u{27E7}", text.len(), Digest::of(text).short());
-    let room = budget.saturating_sub(columns(&notice)).max(8);
-    let head = fit(text.chars(), room - room / 3, false);
-    let tail = fit(text.chars().rev(), room / 3, true);
-    format!("{}{notice}{}", one_line(&head), one_line(&tail))
+    let mut room = budget.saturating_sub(columns(&notice)).max(8);
+    loop {
+        let head = fit(text.chars(), room - room / 3, false);
+        let tail = fit(text.chars().rev(), room / 3, true);
+        let line = format!("{}{notice}{}", one_line(&head), one_line(&tail));
+        // Labels are longer than the characters they stand for; a text of many of them gets less room.
+        if columns(&line) <= budget || room <= 8 {
+            return line;
+        }
+        room = (room * 2 / 3).max(8);
+    }
+}
+
+/// Shows a text in a table cell of at most `max_columns` columns; a longer one ends with the mark `⟦…⟧`.
+pub fn show_cell(text: &str, max_columns: usize) -> String {
+    const END: &str = "\u{27E6}\u{2026}\u{27E7}";
+    let budget = max_columns.max(8);
+    let whole = (text.len() <= budget.saturating_mul(16)).then(|| one_line(text));
+    if let Some(line) = whole.filter(|line| columns(line) <= budget) {
+        return line;
+    }
+    let mut room = budget - columns(END);
+    loop {
+        let line = format!("{}{END}", one_line(&fit(text.chars(), room, false)));
+        if columns(&line) <= budget || room == 0 {
+            return line;
+        }
+        room = room * 2 / 3;
+    }
 }
 
 /// The visible form of a text: marks in place, line feeds kept, nothing wrapped, cut or framed.
