@@ -7,3 +7,4 @@
 )]
 
 mod ledger;
+mod ledger_faults;

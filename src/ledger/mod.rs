@@ -23,6 +23,8 @@ pub mod writer;
 
 mod bundle;
 mod test_keys;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::read_entries;
 pub use checkpoint::{Age, Checkpoint, LogKey, Note, TlogPolicy, VKey, VerifiedCheckpoint};
