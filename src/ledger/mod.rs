@@ -13,6 +13,8 @@ pub mod manifest;
 pub mod policy;
 pub mod proof;
 pub mod reader;
+#[doc(hidden)]
+pub mod sample;
 pub mod sign;
 pub mod signed;
 pub mod statement;

@@ -326,6 +326,52 @@ fn a_rejection_blocks_its_proposal() {
 }
 
 #[test]
+fn a_rejection_blocks_even_when_it_was_logged_before_its_proposal() {
+    let mut world = World::new();
+    let one = world.log(&[("/a", "one")], None);
+    let mut other = World::new();
+    other.log(&[("/a", "one")], None);
+    let draft = world.draft(&[("/a", "two")], Some(&one), None).unwrap();
+    // The reviewer saw the proposal elsewhere and rejects it before it reaches this log.
+    other.writer.append(&draft.envelopes()[..1]).unwrap();
+    let proposal = other.writer.log().unwrap().history().statement(5).unwrap().clone();
+    let reject = world.signer.sign_rejection(&proposal, &person("cem"), at(1)).unwrap();
+    world.writer.append(&[reject]).unwrap();
+    assert_eq!(code(&world.writer.append_version(draft)), "E_REJECTED");
+    assert_eq!(world.writer.log().unwrap().history().len(), 6);
+    let draft = world.draft(&[("/a", "three")], Some(&one), None).unwrap();
+    world.writer.append_version(draft).unwrap();
+}
+
+#[test]
+fn a_refused_batch_leaves_the_history_as_it_was() {
+    let mut world = World::new();
+    let one = world.log(&[("/a", "one")], None);
+    let mut batch = world.draft(&[("/a", "two")], Some(&one), None).unwrap().envelopes().to_vec();
+    let good = batch.clone();
+    // The version twice: the second is refused, and the first with it.
+    batch.push(good[4].clone());
+    assert_eq!(code(&world.writer.append(&batch)), "ledger-already-logged");
+    assert_eq!(world.writer.log().unwrap().history().versions().len(), 1);
+    world.writer.append(&good).unwrap();
+    assert_eq!(world.writer.log().unwrap().history().versions().len(), 2);
+}
+
+#[test]
+fn two_checkpoints_that_cannot_both_be_true_are_a_fork() {
+    let mut a = World::new();
+    let mut b = World::new();
+    a.log(&[("/a", "one")], None);
+    b.log(&[("/a", "other")], None);
+    let (a, b) = (a.writer.log().unwrap(), b.writer.log().unwrap());
+    let (x, y) = (a.checkpoint().unwrap(), b.checkpoint().unwrap());
+    assert_eq!(code(&checkpoint::compare(x, y, &[])), "E_FORK");
+    assert!(checkpoint::compare(x, x, &[]).is_ok());
+    let evidence = checkpoint::fork_evidence(a.note(), b.note(), &[]);
+    assert!(evidence.contains(a.note()) && evidence.contains(b.note()));
+}
+
+#[test]
 fn two_drafts_on_one_parent_cannot_both_be_logged() {
     let mut world = World::new();
     let a = world.draft(&[("/a", "one")], None, None).unwrap();
