@@ -563,6 +563,26 @@ fn a_log_policy_that_bends_the_rules_is_refused() {
 }
 
 #[test]
+fn nested_groups_are_judged_in_time_and_a_missing_member_is_missed() {
+    let mut policy = text("golden/tlog.policy").replace("quorum q\n", "");
+    // Each group names all groups before it: 2^60 paths.
+    for n in 0..60 {
+        let before: String = (0..n).map(|m| format!(" g{m}")).collect();
+        policy += &format!("group g{n} all w1 w2{before}\n");
+    }
+    let verify = |quorum: &str| {
+        let policy = TlogPolicy::parse(&format!("{policy}{quorum}"), TestKeys::DangerouslyAllow).unwrap();
+        let note = Note::parse(&bytes("golden/log/checkpoint")).unwrap();
+        note.verify(&policy, Age::Archive).map(|_| ())
+    };
+    assert_eq!(code(&verify("quorum g59\n")), "ok");
+    assert_eq!(code(&verify("group last all g59 w3\nquorum last\n")), "E_QUORUM");
+    assert_eq!(code(&verify("group last any g59 w3\nquorum last\n")), "ok");
+    assert_eq!(code(&verify("quorum w3\n")), "E_QUORUM");
+    assert_eq!(code(&verify("quorum none\n")), "ok");
+}
+
+#[test]
 fn a_flipped_bit_anywhere_in_the_evidence_is_refused() {
     let entries = golden_entries();
     let trust = golden_trust();
@@ -580,4 +600,25 @@ fn a_flipped_bit_anywhere_in_the_evidence_is_refused() {
     assert_eq!(code(&missing), "E_SHRINK");
     let root = tree::root_of(entries.iter().map(|entry| leaf_hash(entry)));
     assert_eq!(Note::parse(note.as_bytes()).unwrap().dangerous_unverified_body().root, root);
+}
+
+#[test]
+#[ignore = "needs: a quiet machine (prints speeds)"]
+fn speeds_of_signing_and_verifying() {
+    let seeds = [31, 32, 33, 34, 35, 36].map(|n| [n; 32]);
+    let start = std::time::Instant::now();
+    let (trust, entries) = memgate::ledger::sample::chain(1000, &seeds).unwrap();
+    eprintln!("sign (and check) 5,000 statements: {:?}", start.elapsed());
+    let start = std::time::Instant::now();
+    let versions = verify_history(entries.iter().map(Vec::as_slice), &trust, []).unwrap();
+    eprintln!("verify {} versions, 5,000 statements: {:?}", versions.len(), start.elapsed());
+    let key = SigningKey::from_seed(&[31; 32]).unwrap();
+    let signature = key.sign(b"x").unwrap();
+    let start = std::time::Instant::now();
+    assert!((0..5000).all(|_| key.public().verifies(b"x", &signature)));
+    eprintln!("5,000 strict verifications: {:?}", start.elapsed());
+    let start = std::time::Instant::now();
+    let mut tree = Tree::default();
+    (0..100_000_u64).for_each(|n| tree.push(leaf_hash(&n.to_be_bytes())));
+    eprintln!("100,000 tree appends: {:?}", start.elapsed());
 }

@@ -424,17 +424,16 @@ impl TlogPolicy {
         witness.or_else(|| self.groups.iter().position(|(other, _)| other == name).map(Member::Group))
     }
     fn quorum_met(&self, signed: &BTreeSet<usize>) -> bool {
-        // Groups name earlier lines only, so this ends.
-        fn met(policy: &TlogPolicy, member: Member, signed: &BTreeSet<usize>) -> bool {
-            match member {
-                Member::Witness(at) => signed.contains(&at),
-                Member::Group(at) => {
-                    let group = &policy.groups[at].1;
-                    group.members.iter().filter(|m| met(policy, **m, signed)).count() >= group.needed
-                }
-            }
+        // Groups name earlier lines only: one pass in order, however they share members.
+        let mut met: Vec<bool> = Vec::with_capacity(self.groups.len());
+        let is_met = |met: &[bool], member: &Member| match member {
+            Member::Witness(at) => signed.contains(at),
+            Member::Group(at) => met.get(*at).copied().unwrap_or(false),
+        };
+        for (_, group) in &self.groups {
+            met.push(group.members.iter().filter(|member| is_met(&met, member)).count() >= group.needed);
         }
-        self.quorum.is_none_or(|member| met(self, member, signed))
+        self.quorum.is_none_or(|member| is_met(&met, &member))
     }
     /// The name of the log.
     pub fn origin(&self) -> &str {

@@ -454,6 +454,26 @@ fn an_earlier_policy_governs_only_its_own_versions() {
 }
 
 #[test]
+fn an_unsigned_batch_that_a_new_policy_refuses_is_dropped_and_not_in_the_way() {
+    let mut world = World::new();
+    world.log(&[("/a", "one")], None);
+    let stale = world.draft(&[("/a", "stale")], None, None).unwrap();
+    let mut storage = world.writer.into_storage();
+    let entries: Vec<Vec<u8>> = stale.envelopes().iter().map(|e| e.bytes().to_vec()).collect();
+    storage.wal = super::bundle::write_record(5, &entries);
+    let mut parts = parts();
+    parts.approvals.rollback = 3;
+    parts.history = vec![(*policy(&self::parts()).digest(), Reach { from: 1, to: 1 })];
+    let trust = trust_with(&parts, vec![policy(&self::parts())]);
+    let mut world = World::with(trust.clone(), storage, keys(), 100);
+    assert_eq!(world.writer.log().unwrap().history().len(), 5);
+    world.log(&[("/a", "new")], None);
+    let storage = world.writer.into_storage();
+    assert!(storage.wal.is_empty());
+    assert_eq!(fsck(&storage, &trust, Vec::new()).unwrap(), []);
+}
+
+#[test]
 fn a_log_put_back_from_a_backup_is_not_continued() {
     let mut world = World::new();
     let one = world.log(&[("/a", "one")], None);
