@@ -14,6 +14,8 @@ struct Memory {
     wal: Vec<u8>,
     head: Option<Vec<u8>>,
     published: Option<Vec<u8>>,
+    /// Flips one bit of the file written so many writes from now.
+    flip_in: Option<usize>,
 }
 
 impl LogStorage for Memory {
@@ -32,7 +34,13 @@ impl LogStorage for Memory {
         Ok(self.files.get(path).cloned())
     }
     fn write_new(&mut self, path: &str, bytes: &[u8]) -> Result<(), StorageError> {
-        let old = self.files.insert(path.to_owned(), bytes.to_vec());
+        let mut bytes = bytes.to_vec();
+        let flip = self.flip_in == Some(0);
+        self.flip_in = self.flip_in.and_then(|left| left.checked_sub(1));
+        if flip {
+            bytes[20] ^= 4;
+        }
+        let old = self.files.insert(path.to_owned(), bytes.clone());
         assert!(old.is_none_or(|old| old == bytes), "{path} was rewritten");
         Ok(())
     }
@@ -519,6 +527,21 @@ fn a_log_put_back_from_a_backup_is_not_continued() {
     let result = LogWriter::open(storage, log_key(), trust, OpenOptions::default());
     assert_eq!(code(&result.map(|_| ())), "ledger-read-only");
     assert!(new_head.is_some());
+}
+
+#[test]
+fn a_bit_that_flips_between_memory_and_disk_is_never_signed() {
+    for at in 0..2 {
+        let mut world = World::new();
+        let one = world.log(&[("/a", "one")], None);
+        let head = world.writer.storage_for_tests().head.clone();
+        let draft = world.draft(&[("/a", "two")], Some(&one), None).unwrap();
+        world.writer.storage_mut_for_tests().flip_in = Some(at);
+        assert_eq!(code(&world.writer.append_version(draft)), "ledger-read-only");
+        assert_eq!(code(&world.writer.log()), "ledger-poisoned");
+        assert_eq!(world.writer.storage_for_tests().head, head);
+        assert_eq!(world.writer.storage_for_tests().published, head);
+    }
 }
 
 #[test]
