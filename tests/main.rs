@@ -24,3 +24,6 @@ mod ingest;
 mod notes;
 mod report;
 mod consolidate;
+
+mod ledger;
+mod ledger_faults;

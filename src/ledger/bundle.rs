@@ -35,8 +35,11 @@ pub(crate) fn write_record(start: u64, entries: &[Vec<u8>]) -> Vec<u8> {
     record
 }
 
+/// Index of the first entry, and the entries.
+pub(crate) type Batch = (u64, Vec<Vec<u8>>);
+
 /// The complete records of a write-ahead file; a torn one ends the reading.
-pub(crate) fn read_records(bytes: &[u8]) -> Vec<(u64, Vec<Vec<u8>>)> {
+pub(crate) fn read_records(bytes: &[u8]) -> Vec<Batch> {
     let mut records = Vec::new();
     let mut rest = bytes;
     while let Some((record, after)) = read_record(rest) {
@@ -46,7 +49,7 @@ pub(crate) fn read_records(bytes: &[u8]) -> Vec<(u64, Vec<Vec<u8>>)> {
     records
 }
 
-fn read_record(bytes: &[u8]) -> Option<((u64, Vec<Vec<u8>>), &[u8])> {
+fn read_record(bytes: &[u8]) -> Option<(Batch, &[u8])> {
     let (start, rest) = bytes.split_first_chunk::<8>()?;
     let (length, rest) = rest.split_first_chunk::<8>()?;
     let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;

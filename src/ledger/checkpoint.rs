@@ -309,6 +309,22 @@ impl VerifiedCheckpoint {
     }
 }
 
+/// Compares any two verified checkpoints of one log, in either order.
+///
+/// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Fork`]. Keep [`fork_evidence`] of a fork.
+pub fn compare(a: &VerifiedCheckpoint, b: &VerifiedCheckpoint, proof: &[Digest]) -> Result<(), LedgerError> {
+    let (old, new) = if a.body.size <= b.body.size { (a, b) } else { (b, a) };
+    new.body.follows(&old.body, proof)
+}
+
+/// Both signed notes and the proof that does not join them, as one text file.
+///
+/// Two notes of one log that cannot be reconciled are by themselves evidence against the log's key.
+pub fn fork_evidence(old_note: &str, new_note: &str, proof: &[Digest]) -> String {
+    let proof: String = proof.iter().map(|hash| BASE64.encode(&hash.0) + "\n").collect();
+    format!("memgate fork evidence v1\n\n{old_note}\n{new_note}\n{proof}")
+}
+
 /// Log keys, witness keys and the quorum rule: the file `tlog.policy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlogPolicy {
@@ -408,17 +424,16 @@ impl TlogPolicy {
         witness.or_else(|| self.groups.iter().position(|(other, _)| other == name).map(Member::Group))
     }
     fn quorum_met(&self, signed: &BTreeSet<usize>) -> bool {
-        // Groups name earlier lines only, so this ends.
-        fn met(policy: &TlogPolicy, member: Member, signed: &BTreeSet<usize>) -> bool {
-            match member {
-                Member::Witness(at) => signed.contains(&at),
-                Member::Group(at) => {
-                    let group = &policy.groups[at].1;
-                    group.members.iter().filter(|m| met(policy, **m, signed)).count() >= group.needed
-                }
-            }
+        // Groups name earlier lines only: one pass in order, however they share members.
+        let mut met: Vec<bool> = Vec::with_capacity(self.groups.len());
+        let is_met = |met: &[bool], member: &Member| match member {
+            Member::Witness(at) => signed.contains(at),
+            Member::Group(at) => met.get(*at).copied().unwrap_or(false),
+        };
+        for (_, group) in &self.groups {
+            met.push(group.members.iter().filter(|member| is_met(&met, member)).count() >= group.needed);
         }
-        self.quorum.is_none_or(|member| met(self, member, signed))
+        self.quorum.is_none_or(|member| is_met(&met, &member))
     }
     /// The name of the log.
     pub fn origin(&self) -> &str {

@@ -7,9 +7,9 @@ use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
 use zeroize::Zeroizing;
 
-use super::LedgerError;
+use super::{Envelope, LedgerError};
 use crate::domain::Digest;
-use crate::domain::canonical::Value;
+use crate::domain::canonical::{Value, parse_canonical};
 
 /// Fixed DER in front of a seed: PKCS#8 `PrivateKeyInfo` for Ed25519. Source: RFC 8410, section 7.
 const PKCS8_PREFIX: [u8; 16] =
@@ -209,15 +209,49 @@ impl SigningKey {
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.try_into().map_err(|_| bad("not 32 bytes"))?);
         Self::from_seed(&seed)
     }
-    /// The statement with which a holder proves possession at enrolment, and its signature.
+    /// The statement with which a holder proves possession at enrolment.
     ///
-    /// Shape: canonical JSON `{"keyid","principal","purpose":"enrol"}` in a DSSE envelope.
-    pub fn enrolment(&self, principal: &str) -> Result<super::Envelope, LedgerError> {
+    /// Shape: canonical JSON `{"principal","public","purpose":"enrol"}` in a DSSE envelope.
+    pub fn enrolment(&self, principal: &str) -> Result<Envelope, LedgerError> {
         let body = Value::map([
-            ("keyid", Value::text(self.public.id.to_string())),
             ("principal", Value::text(principal)),
+            ("public", Value::text(self.public.hex())),
             ("purpose", Value::text("enrol")),
         ]);
-        super::Envelope::sign(&body.to_bytes().map_err(LedgerError::Json)?, &[self])
+        Envelope::sign(&body.to_bytes().map_err(LedgerError::Json)?, &[self])
+    }
+}
+
+/// Checks an enrolment statement and gives the key to put into the policy.
+///
+/// Errors: refused: a key that breaks the rules, a signature by another key, another principal's statement.
+pub fn verify_enrolment(envelope: &Envelope, principal: &str, test_keys: TestKeys) -> Result<PublicKey, LedgerError> {
+    let refuse = |why| LedgerError::Key { why };
+    // The key is in the payload itself, so it is read first; nothing else of it is used before the check.
+    let value = parse_canonical(envelope.dangerous_unverified_payload()).map_err(LedgerError::Json)?;
+    let members = value.as_map().filter(|m| m.len() == 3).ok_or_else(|| refuse("not an enrolment statement"))?;
+    let text = |name: &str| members.get(name).and_then(Value::as_text).unwrap_or_default();
+    let key = PublicKey::enrol_hex(text("public"), test_keys)?;
+    envelope.verify(|id| (*id == key.id()).then_some(&key))?;
+    if text("purpose") != "enrol" || text("principal") != principal {
+        return Err(refuse("not this principal's enrolment statement"));
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_enrolment_proves_possession_by_that_principal() {
+        let key = SigningKey::from_seed(&[21; 32]).unwrap();
+        let envelope = key.enrolment("ana").unwrap();
+        assert_eq!(verify_enrolment(&envelope, "ana", TestKeys::Refuse).unwrap(), *key.public());
+        assert!(verify_enrolment(&envelope, "ben", TestKeys::Refuse).is_err());
+        // Somebody else's key claimed under one's own signature.
+        let thief = SigningKey::from_seed(&[22; 32]).unwrap();
+        let stolen = Envelope::sign(envelope.dangerous_unverified_payload(), &[&thief]).unwrap();
+        assert!(verify_enrolment(&stolen, "ana", TestKeys::Refuse).is_err());
     }
 }

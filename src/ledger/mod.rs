@@ -13,6 +13,8 @@ pub mod manifest;
 pub mod policy;
 pub mod proof;
 pub mod reader;
+#[doc(hidden)]
+pub mod sample;
 pub mod sign;
 pub mod signed;
 pub mod statement;
@@ -23,6 +25,8 @@ pub mod writer;
 
 mod bundle;
 mod test_keys;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::read_entries;
 pub use checkpoint::{Age, Checkpoint, LogKey, Note, TlogPolicy, VKey, VerifiedCheckpoint};

@@ -27,8 +27,11 @@ fn read_bundle<S: LogStorage + ?Sized>(storage: &S, index: u64, width: u16) -> R
     let mut path = entries_path(index, width);
     let mut bytes = storage.read(&path)?;
     if bytes.is_none() && u64::from(width) < TILE_WIDTH {
-        path = entries_path(index, TILE_WIDTH as u16);
-        bytes = storage.read(&path)?;
+        let full = entries_path(index, TILE_WIDTH as u16);
+        bytes = storage.read(&full)?;
+        if bytes.is_some() {
+            path = full;
+        }
     }
     let damaged = |why| LedgerError::ReadOnly { file: path.clone(), why };
     let bytes = bytes.ok_or_else(|| damaged("is missing"))?;
@@ -84,34 +87,13 @@ pub fn fsck<S: LogStorage + ?Sized>(
     trust: &Trust,
     leaves: Vec<Vec<Digest>>,
 ) -> Result<Vec<Damage>, LedgerError> {
-    let mut damage = Vec::new();
-    let mut note = |file: &str, why| damage.push(Damage { file: file.to_owned(), why });
-    let read = |bytes: &[u8]| Note::parse(bytes).and_then(|n| n.verify(trust.tlog(), Age::Archive));
-    let mut best: Option<(Checkpoint, Vec<u8>)> = None;
-    for (file, bytes) in [("head", storage.head()?), ("checkpoint", storage.published()?)] {
-        let Some(bytes) = bytes else { continue };
-        match read(&bytes) {
-            Ok(verified) if best.as_ref().is_none_or(|(body, _)| body.size < verified.body().size) => {
-                if best.is_some() {
-                    note("head", "is behind the published checkpoint");
-                }
-                best = Some((verified.body().clone(), bytes));
-            }
-            Ok(verified) => {
-                if best.as_ref().is_some_and(|(body, _)| body.size == verified.body().size && body != verified.body()) {
-                    note(file, "disagrees with the head record");
-                }
-            }
-            Err(_) => note(file, "is not a checkpoint signed by this log"),
-        }
-    }
     let files = storage.list()?;
-    let Some((body, bytes)) = best else {
-        if !files.is_empty() && damage.is_empty() {
-            damage.push(Damage { file: "head".to_owned(), why: "is missing" });
-        }
-        return Ok(damage);
-    };
+    let (mut damage, best) = check_checkpoints(storage, trust, files.is_empty())?;
+    if !storage.read_wal()?.is_empty() {
+        let why = "holds an unfinished batch; opening the log for writing completes or drops it";
+        damage.push(Damage { file: "wal".to_owned(), why });
+    }
+    let Some((body, bytes)) = best else { return Ok(damage) };
     damage.extend(check_files(storage, &body, &files)?);
     if damage.is_empty() {
         let entries = read_log_entries(storage, 0, body.size)?;
@@ -126,6 +108,52 @@ pub fn fsck<S: LogStorage + ?Sized>(
     damage.sort();
     damage.dedup();
     Ok(damage)
+}
+
+/// Head record and public checkpoint against each other; the larger one that verifies is what the files must fit.
+type Checkpoints = (Vec<Damage>, Option<(Checkpoint, Vec<u8>)>);
+fn check_checkpoints<S: LogStorage + ?Sized>(
+    storage: &S,
+    trust: &Trust,
+    is_empty: bool,
+) -> Result<Checkpoints, LedgerError> {
+    let mut damage = Vec::new();
+    let mut note = |file: &str, why| damage.push(Damage { file: file.to_owned(), why });
+    let (head, published) = (storage.head()?, storage.published()?);
+    if head.is_none() && (published.is_some() || !is_empty) {
+        note("head", "is missing");
+    }
+    if published.is_none() && (head.is_some() || !is_empty) {
+        note("checkpoint", "is missing");
+    }
+    let mut read = |file: &str, bytes: Option<Vec<u8>>| {
+        let bytes = bytes?;
+        match Note::parse(&bytes).and_then(|n| n.verify(trust.tlog(), Age::Archive)) {
+            Ok(verified) => Some((verified.body().clone(), bytes)),
+            Err(_) => {
+                note(file, "is not a checkpoint signed by this log");
+                None
+            }
+        }
+    };
+    let (head, published) = (read("head", head), read("checkpoint", published));
+    let best = match (head, published) {
+        (Some(head), Some(published)) => {
+            if head.0.size < published.0.size {
+                note("head", "is behind the public checkpoint");
+                Some(published)
+            } else {
+                if head.0.size > published.0.size {
+                    note("checkpoint", "is behind the head record");
+                } else if head.1 != published.1 {
+                    note("checkpoint", "differs from the head record");
+                }
+                Some(head)
+            }
+        }
+        (head, published) => head.or(published),
+    };
+    Ok((damage, best))
 }
 
 /// The damaged file behind a log that does not hash to `body`, as an error; `None` when every file fits.

@@ -408,7 +408,7 @@ mod tests {
                 }
             }
             for tile in Tile::grown(0, tree.size()) {
-                prop_assert_eq!(files.get(&tile.path()), tree.tile(tile).as_ref());
+                prop_assert_eq!(files.get(&tile.path()).cloned(), tree.tile(tile));
             }
         }
     }

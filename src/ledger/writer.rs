@@ -4,7 +4,6 @@
 
 use super::bundle::{read_records, write_entry, write_record};
 use super::checkpoint::{Age, Checkpoint, LogKey, Note};
-use super::error::StorageError;
 use super::policy::Trust;
 use super::proof::LogProof;
 use super::reader::{locate_damage, read_log_entries};
@@ -87,6 +86,14 @@ impl<S: LogStorage> LogWriter<S> {
     /// Errors: unavailable, [`LedgerError::Poisoned`] after a failed step.
     pub const fn log(&self) -> Result<&VerifiedLog, LedgerError> {
         if self.poisoned { Err(LedgerError::Poisoned) } else { Ok(&self.log) }
+    }
+    #[cfg(test)]
+    pub(in crate::ledger) const fn storage_for_tests(&self) -> &S {
+        &self.storage
+    }
+    #[cfg(test)]
+    pub(in crate::ledger) const fn storage_mut_for_tests(&mut self) -> &mut S {
+        &mut self.storage
     }
     /// Gives the storage back.
     pub fn into_storage(self) -> S {
@@ -300,8 +307,12 @@ impl<S: LogStorage> LogWriter<S> {
             if start > size {
                 return Err(conflict());
             }
-            for entry in &entries {
-                self.log.history_mut().push_new(entry)?;
+            let pushed = entries.iter().try_for_each(|entry| self.log.history_mut().push_new(entry));
+            if let Err(error) = pushed {
+                self.log.history_mut().rewind(size);
+                // Verified when it was written, but not under today's policy. It was never signed nor answered, so
+                // it may be dropped, unless files at its indices already hold it.
+                return self.check_nothing_beyond().map_err(|_| error);
             }
             self.commit(entries)?;
         }
@@ -346,10 +357,4 @@ fn parse_numbered(text: &str) -> Option<(u64, u64)> {
 fn is_replaced(path: &str, full: u64) -> bool {
     let numbered = path.strip_prefix("tile/entries/").or_else(|| path.strip_prefix("tile/0/"));
     path.contains(".p/") && numbered.and_then(parse_numbered).is_some_and(|(index, _)| index < full)
-}
-
-impl From<StorageError> for Box<LedgerError> {
-    fn from(error: StorageError) -> Self {
-        Self::new(LedgerError::Storage(error))
-    }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Digest, PrincipalId, Timestamp};
 use crate::ledger::policy::{Role, Trust, TrustPolicy};
-use crate::ledger::statement::{Body, Common, Erasure, Restores, Statement, VersionStatement};
+use crate::ledger::statement::{
+    Approval, AuditEvent, Body, Common, Erasure, Restores, Statement, TrustNotice, VersionStatement,
+};
 use crate::ledger::{Action, Envelope, KeyId, LedgerError, tree};
 
 /// Seconds by which the first cosigned checkpoint may trail an approval's end.
@@ -91,6 +93,7 @@ impl VerifiedVersion {
 #[derive(Clone, Debug)]
 struct Record {
     statement: Statement,
+    leaf: Digest,
     /// False when keys revoked since take its force away.
     counts: bool,
 }
@@ -106,6 +109,8 @@ pub struct History {
     roots: BTreeMap<Digest, u64>,
     erased: BTreeMap<Digest, u64>,
     leaves: BTreeMap<Digest, Vec<Digest>>,
+    /// Rejections by proposal: reviewer and log index. A rejection may stand before its proposal, too.
+    rejected: BTreeMap<Digest, Vec<(PrincipalId, u64)>>,
 }
 
 /// Verifies all entries of a log in order and returns its versions.
@@ -139,6 +144,7 @@ impl History {
             roots: BTreeMap::new(),
             erased: BTreeMap::new(),
             leaves: BTreeMap::new(),
+            rejected: BTreeMap::new(),
         }
     }
     /// The policies and keys it is checked under.
@@ -189,16 +195,20 @@ impl History {
     pub fn push(&mut self, bytes: &[u8]) -> Result<&Statement, LedgerError> {
         let index = self.len();
         let (statement, counts, version) = self.check(bytes, index).map_err(|error| error.at(index))?;
-        self.entries.entry(tree::leaf_hash(bytes)).or_insert(index);
+        let leaf = tree::leaf_hash(bytes);
+        self.entries.entry(leaf).or_insert(index);
         self.by_id.entry(statement.id).or_default().push(self.records.len());
         if let (Body::Erasure(erasure), true) = (&statement.body, counts) {
             self.erased.entry(erasure.leaf).or_insert(index);
+        }
+        if let (Body::Approval(Approval { approve: false, proposal, reviewer, .. }), true) = (&statement.body, counts) {
+            self.rejected.entry(*proposal).or_default().push((reviewer.clone(), index));
         }
         if let Some(version) = version {
             self.roots.entry(version.common.root).or_insert(index);
             self.versions.push(version);
         }
-        self.records.push(Record { statement, counts });
+        self.records.push(Record { statement, leaf, counts });
         Ok(&self.records[self.records.len() - 1].statement)
     }
     /// Like [`History::push`] for an entry that is about to be logged: it must count in full today.
@@ -220,16 +230,37 @@ impl History {
     }
     /// Forgets all entries from `len` on.
     pub(in crate::ledger) fn rewind(&mut self, len: u64) {
-        self.records.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        let kept = self.records.len();
-        self.entries.retain(|_, index| *index < len);
-        self.by_id.retain(|_, places| {
-            places.retain(|at| *at < kept);
-            !places.is_empty()
-        });
-        self.versions.retain(|version| version.index < len);
-        self.roots.retain(|_, index| *index < len);
-        self.erased.retain(|_, index| *index < len);
+        while self.len() > len {
+            let Some(record) = self.records.pop() else { return };
+            let index = self.len();
+            let is_this = |found: Option<&u64>| found == Some(&index);
+            if is_this(self.entries.get(&record.leaf)) {
+                self.entries.remove(&record.leaf);
+            }
+            if let Some(places) = self.by_id.get_mut(&record.statement.id) {
+                places.pop();
+                if places.is_empty() {
+                    self.by_id.remove(&record.statement.id);
+                }
+            }
+            match &record.statement.body {
+                Body::Version(version) => {
+                    self.versions.pop();
+                    if is_this(self.roots.get(&version.common.root)) {
+                        self.roots.remove(&version.common.root);
+                    }
+                }
+                Body::Erasure(erasure) if is_this(self.erased.get(&erasure.leaf)) => {
+                    self.erased.remove(&erasure.leaf);
+                }
+                Body::Approval(approval) => {
+                    if let Some(rejections) = self.rejected.get_mut(&approval.proposal) {
+                        rejections.retain(|(_, at)| *at < index);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn check(&self, bytes: &[u8], index: u64) -> Result<(Statement, bool, Option<VerifiedVersion>), LedgerError> {
@@ -268,12 +299,7 @@ impl History {
             Body::Proposal(_) | Body::Approval(_) => Ok(!counting.is_empty()),
             Body::Verdict(_) if !signers.iter().all(|id| policy.is_gate(id)) => Err(role),
             Body::Verdict(_) => Ok(!counting.is_empty()),
-            Body::TrustNotice(_) | Body::AuditEvent(_) => {
-                let (Body::TrustNotice(crate::ledger::statement::TrustNotice { store, .. })
-                | Body::AuditEvent(crate::ledger::statement::AuditEvent { store, .. })) = &statement.body
-                else {
-                    return Err(role);
-                };
+            Body::TrustNotice(TrustNotice { store, .. }) | Body::AuditEvent(AuditEvent { store, .. }) => {
                 if store != current.store() {
                     return Err(LedgerError::Binding { what, member: "store" });
                 }
@@ -436,18 +462,8 @@ impl History {
 
     /// A logged rejection by an entitled reviewer blocks its proposal, listed or not.
     fn is_rejected(&self, proposal: &Digest, policy: &TrustPolicy) -> bool {
-        self.rejections_of(proposal).any(|reviewer| policy.has_role(reviewer, Role::Reviewer))
-    }
-    fn rejections_of(&self, proposal: &Digest) -> impl Iterator<Item = &PrincipalId> {
-        // Approvals come after their proposal, and both come after the last version.
-        let start = self.versions.last().map_or(0, |last| usize::try_from(last.index).unwrap_or(usize::MAX));
-        let first = self.by_id.get(proposal).and_then(|places| places.first().copied()).unwrap_or(0);
-        self.records[start.min(first).min(self.records.len())..].iter().filter_map(move |record| {
-            match &record.statement.body {
-                Body::Approval(a) if record.counts && !a.approve && a.proposal == *proposal => Some(&a.reviewer),
-                _ => None,
-            }
-        })
+        let rejections = self.rejected.get(proposal).into_iter().flatten();
+        rejections.into_iter().any(|(reviewer, _)| policy.has_role(reviewer, Role::Reviewer))
     }
 
     /// Section 10: a rollback is a new version that says what it restores; nothing else may bring a root back.
