@@ -113,3 +113,6 @@ fn collect(dir: &Dir<'static>, packs: &mut Vec<(String, String)>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
