@@ -5,3 +5,5 @@
     clippy::disallowed_methods,
     reason = "tests fail by panicking and use their own folders"
 )]
+
+mod detect;
