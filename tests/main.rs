@@ -13,3 +13,4 @@ mod fuzz_replay;
 mod ingest;
 mod notes;
 mod report;
+mod detect;

@@ -3,3 +3,26 @@
 //! For: turns untrusted text into `Scanned`. In: `Untrusted` and a `RuleSet`. Out: `Scanned`.
 //! May touch: `domain`, `notes`, `ruleset`.
 //! Never: decides; never says that it read what it did not read.
+
+pub mod budget;
+pub mod check;
+mod core;
+mod decode;
+mod detectors;
+mod engine;
+mod entities;
+mod hidden;
+pub mod kind;
+mod markup;
+pub mod normalize;
+pub mod scan;
+pub mod set;
+pub mod span;
+mod views;
+
+pub use budget::{Budget, Coverage, Limit};
+pub use check::{ExampleFailure, ExampleProblem, check};
+pub use scan::{Examined, NoteScan, Scanned, Scanner};
+pub use set::{SetFinding, SetReport};
+pub use span::SpanMap;
+pub use views::{ViewText, views};

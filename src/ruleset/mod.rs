@@ -3,3 +3,113 @@
 //! For: data over code. In: pack text. Out: `RuleSet`.
 //! May touch: `domain`. Built-in packs are embedded.
 //! Never: skips an unknown key, an untested rule or a pattern that is not linear.
+
+mod error;
+mod load;
+mod rule;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use include_dir::{Dir, DirEntry, include_dir};
+
+use crate::domain::{Digest, RuleId};
+
+pub use error::{PackProblem, ProblemKind, RuleSetError};
+pub use rule::{DETECTORS, Examples, Matcher, Raises, Rule, Status};
+
+static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
+
+/// Compiled rules with the digest of the packs they came from.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    by_id: BTreeMap<RuleId, usize>,
+    digest: Digest,
+}
+
+/// The closed lists that packs are checked against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// Ids that `maps` may name.
+    pub taxonomy: BTreeSet<String>,
+    /// Rule ids that were used once and never return.
+    pub retired: BTreeSet<String>,
+}
+
+impl Lists {
+    /// The lists built into this program.
+    ///
+    /// Errors: `ruleset-bad-list` when an embedded file does not parse.
+    pub fn builtin() -> Result<Self, RuleSetError> {
+        let text = |name: &str| RULES.get_file(name).and_then(|file| file.contents_utf8()).unwrap_or_default();
+        Self::parse(text("taxonomy.yaml"), text("retired.yaml"))
+    }
+    /// Lists from the text of `taxonomy.yaml` and `retired.yaml`; an empty text is an empty list.
+    ///
+    /// Errors: `ruleset-bad-list` when a text does not parse.
+    pub fn parse(taxonomy: &str, retired: &str) -> Result<Self, RuleSetError> {
+        load::lists(taxonomy, retired)
+    }
+}
+
+impl RuleSet {
+    /// The packs built into this program.
+    ///
+    /// Errors: any [`RuleSetError`]; a shipped program has none, its tests load the packs.
+    pub fn builtin() -> Result<Self, RuleSetError> {
+        let mut packs = Vec::new();
+        collect(&RULES, &mut packs);
+        Self::from_packs(packs)
+    }
+    /// Compiles packs given as (name, YAML text), in any order, against the built-in lists.
+    ///
+    /// Errors: [`RuleSetError::Refused`] names every problem of every pack, not only the first.
+    pub fn from_packs<N: AsRef<str>, T: AsRef<str>>(
+        packs: impl IntoIterator<Item = (N, T)>,
+    ) -> Result<Self, RuleSetError> {
+        Self::from_packs_with(packs, &Lists::builtin()?)
+    }
+    /// Compiles packs against given lists.
+    ///
+    /// Errors: as [`RuleSet::from_packs`].
+    pub fn from_packs_with<N: AsRef<str>, T: AsRef<str>>(
+        packs: impl IntoIterator<Item = (N, T)>,
+        lists: &Lists,
+    ) -> Result<Self, RuleSetError> {
+        let mut sorted: Vec<(String, String)> =
+            packs.into_iter().map(|(n, t)| (n.as_ref().to_owned(), t.as_ref().to_owned())).collect();
+        sorted.sort();
+        let rules = load::packs(&sorted, lists)?;
+        let by_id = rules.iter().enumerate().map(|(i, rule)| (rule.id.clone(), i)).collect();
+        let digest = Digest::of_parts(sorted.iter().flat_map(|(n, t)| [n.as_bytes(), t.as_bytes()]));
+        Ok(Self { rules, by_id, digest })
+    }
+    /// All rules, ordered by id.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+    /// The rule with this id.
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.by_id.get(&RuleId::new(id)).and_then(|&i| self.rules.get(i))
+    }
+    /// SHA-256 over names and texts of all packs, sorted by name.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// Every YAML file under `packs/`, by its path below it.
+fn collect(dir: &Dir<'static>, packs: &mut Vec<(String, String)>) {
+    for entry in dir.entries() {
+        match entry {
+            DirEntry::Dir(sub) => collect(sub, packs),
+            DirEntry::File(file) => {
+                let name = file.path().to_string_lossy().replace('\\', "/");
+                let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+                if let (Some(name), true, Some(text)) = (name.strip_prefix("packs/"), is_yaml, file.contents_utf8()) {
+                    packs.push((name.to_owned(), text.to_owned()));
+                }
+            }
+        }
+    }
+}

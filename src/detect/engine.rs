@@ -1,0 +1,229 @@
+//! The prefilter and what it starts: one Aho-Corasick automaton over the literals of every rule,
+//! secret shape and kind cue, then the regexes of those that were hit, on a window.
+//!
+//! The window of a hit is the text around it up to the next break between blocks (empty line,
+//! list item, heading, table row), 400 bytes on each side at most. Windows of one rule that
+//! touch are joined before its regex runs, so a match is never cut by a window border that a
+//! nearer keyword would have moved, and each byte is read once per rule at most.
+
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind};
+use regex::Regex;
+
+use super::normalize::{self, Folded};
+use super::span::{ceil_char, floor_char};
+use crate::domain::Span;
+
+/// Bytes on each side of a keyword. The longest honest pattern spans about 250 bytes.
+const WINDOW: usize = 400;
+
+/// What a probe works for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    /// A rule of the ruleset, by position.
+    Rule(usize),
+    /// A secret shape, by position.
+    Shape(usize),
+    /// A kind cue, by position.
+    Cue(usize),
+}
+
+/// A regex that waits for its keywords.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    pub(super) target: Target,
+    pub(super) regex: Regex,
+    /// Runs on the view's own text instead of the folded form.
+    pub(super) raw: bool,
+    /// Sees single line breaks as `\n`.
+    pub(super) lines: bool,
+}
+
+/// A match, in bytes of the view's own text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) target: Target,
+    pub(super) span: Span,
+    /// The folded form differs from the text here in more than case and white space.
+    pub(super) changed: bool,
+}
+
+/// All probes behind one automaton.
+#[derive(Debug)]
+pub(super) struct Engine {
+    dfa: Option<DFA>,
+    lengths: Vec<usize>,
+    targets: Vec<Vec<u32>>,
+    probes: Vec<Probe>,
+}
+
+/// Working memory of one scan.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pending: Vec<(usize, usize)>,
+    touched: Vec<u32>,
+    line: String,
+}
+
+impl Engine {
+    /// Builds the automaton. `None` when the literals are too many for it.
+    pub(super) fn new(items: impl IntoIterator<Item = (Probe, Vec<String>)>) -> Option<Self> {
+        let mut probes = Vec::new();
+        let mut literals: std::collections::BTreeMap<String, Vec<u32>> = std::collections::BTreeMap::new();
+        for (probe, keywords) in items {
+            let number = u32::try_from(probes.len()).ok()?;
+            for keyword in keywords {
+                let folded = normalize::fold_text(&keyword);
+                let list = literals.entry(folded).or_default();
+                if list.last() != Some(&number) {
+                    list.push(number);
+                }
+            }
+            probes.push(probe);
+        }
+        literals.remove("");
+        let patterns: Vec<&String> = literals.keys().collect();
+        let dfa = if patterns.is_empty() {
+            None
+        } else {
+            let start = aho_corasick::StartKind::Unanchored;
+            Some(
+                DFA::builder()
+                    .match_kind(MatchKind::Standard)
+                    .start_kind(start)
+                    .prefilter(false)
+                    .build(&patterns)
+                    .ok()?,
+            )
+        };
+        let lengths = patterns.iter().map(|p| p.len()).collect();
+        Some(Self { dfa, lengths, targets: literals.into_values().collect(), probes })
+    }
+
+    pub(super) fn probes(&self) -> &[Probe] {
+        &self.probes
+    }
+
+    /// Runs every active probe that a keyword wakes. `steps` is charged with bytes looked at.
+    ///
+    /// Cost: one table step a byte, plus the windows of the rules that are hit.
+    pub(super) fn run(
+        &self,
+        text: &str,
+        folded: &Folded,
+        active: &[bool],
+        scratch: &mut Scratch,
+        steps: &mut u64,
+        found: &mut impl FnMut(Hit),
+    ) {
+        let Some(dfa) = &self.dfa else { return };
+        let Ok(mut state) = dfa.start_state(Anchored::No) else { return };
+        scratch.pending.clear();
+        scratch.pending.resize(self.probes.len(), (usize::MAX, 0));
+        scratch.touched.clear();
+        let bytes = folded.text.as_bytes();
+        *steps += bytes.len() as u64;
+        let mut block = (0, 0);
+        for (at, &byte) in bytes.iter().enumerate() {
+            state = dfa.next_state(Anchored::No, state, byte);
+            if !dfa.is_special(state) || !dfa.is_match(state) {
+                continue;
+            }
+            let end = at + 1;
+            for index in 0..dfa.match_len(state) {
+                let pattern = dfa.match_pattern(state, index).as_usize();
+                let start = end - self.lengths[pattern];
+                for &number in &self.targets[pattern] {
+                    if !active[number as usize] {
+                        continue;
+                    }
+                    if end > block.1 || start < block.0 {
+                        block = block_around(bytes, start, end);
+                    }
+                    let low = start.saturating_sub(WINDOW).max(block.0);
+                    let high = (end + WINDOW).min(block.1);
+                    let pending = &mut scratch.pending[number as usize];
+                    if pending.0 == usize::MAX {
+                        *pending = (low, high);
+                        scratch.touched.push(number);
+                    } else if low <= pending.1 {
+                        pending.0 = pending.0.min(low);
+                        pending.1 = pending.1.max(high);
+                    } else {
+                        let window = std::mem::replace(pending, (low, high));
+                        self.search(number, window, text, folded, &mut scratch.line, steps, found);
+                    }
+                }
+            }
+        }
+        for number in std::mem::take(&mut scratch.touched) {
+            let window = scratch.pending[number as usize];
+            self.search(number, window, text, folded, &mut scratch.line, steps, found);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the inner step of one loop; a struct would only rename them")]
+    fn search(
+        &self,
+        number: u32,
+        (low, high): (usize, usize),
+        text: &str,
+        folded: &Folded,
+        line: &mut String,
+        steps: &mut u64,
+        found: &mut impl FnMut(Hit),
+    ) {
+        let probe = &self.probes[number as usize];
+        let window = Span::new(floor_char(&folded.text, low), ceil_char(&folded.text, high));
+        *steps += window.len() as u64;
+        if probe.raw {
+            let part = super::span::on_borders(text, folded.map.to_raw(window));
+            for m in probe.regex.find_iter(part.slice(text).unwrap_or_default()) {
+                found(Hit {
+                    target: probe.target,
+                    span: Span::new(m.start(), m.end()).shifted(part.start),
+                    changed: false,
+                });
+            }
+            return;
+        }
+        let slice = window.slice(&folded.text).unwrap_or_default();
+        let slice = if probe.lines { with_breaks(slice, window.start, folded, line) } else { slice };
+        for m in probe.regex.find_iter(slice) {
+            let at = Span::new(m.start(), m.end()).shifted(window.start);
+            let span = super::span::on_borders(text, folded.map.to_raw(at));
+            let changed = folded.map.is_changed(at) && !span.slice(text).is_some_and(str::is_ascii);
+            found(Hit { target: probe.target, span, changed });
+        }
+    }
+}
+
+/// The window with its single line breaks put back; they are one byte, like the space.
+fn with_breaks<'a>(slice: &'a str, start: usize, folded: &Folded, line: &'a mut String) -> &'a str {
+    let from = folded.soft.partition_point(|&at| at < start);
+    let to = folded.soft.partition_point(|&at| at < start + slice.len());
+    if from == to {
+        return slice;
+    }
+    line.clear();
+    let mut at = 0;
+    for &soft in &folded.soft[from..to] {
+        let soft = soft - start;
+        line.push_str(slice.get(at..soft).unwrap_or_default());
+        line.push('\n');
+        at = soft + 1;
+    }
+    line.push_str(slice.get(at..).unwrap_or_default());
+    line
+}
+
+/// The block that holds `start..end`: between two breaks.
+fn block_around(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
+    // Looking further than a few windows would make one long line quadratic.
+    let low = start.saturating_sub(4 * WINDOW);
+    let high = (end + 16 * WINDOW).min(bytes.len());
+    let from = memchr::memrchr(b'\n', &bytes[low..start]).map_or(low, |i| low + i + 1);
+    let to = memchr::memchr(b'\n', &bytes[end..high]).map_or(high, |i| end + i);
+    (from, to)
+}

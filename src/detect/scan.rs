@@ -1,0 +1,233 @@
+//! The scanner, and the proof that a text went through it.
+
+use std::sync::Arc;
+
+use super::budget::{Budget, Coverage, Limit};
+use super::core::{Core, Raw};
+use super::kind;
+use crate::domain::{Authority, Candidate, Channel, Digest, Finding, Kind, Span, Stage, Untrusted};
+use crate::notes::{Document, Piece};
+use crate::ruleset::RuleSet;
+
+/// Runs one ruleset over texts. Cheap to share, costly to make (it builds the prefilter).
+#[derive(Debug)]
+pub struct Scanner {
+    pub(super) core: Core,
+}
+
+/// One note of a scanned text, or one piece of glue with words in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteScan {
+    /// All its bytes.
+    pub span: Span,
+    /// The statement itself.
+    pub body: Span,
+    /// What it is.
+    pub kind: Kind,
+    /// The words that decided the kind, bytes of the text; `None` for a plain fact.
+    pub cue: Option<Span>,
+    /// Positions in the list of findings that touch it.
+    pub findings: Vec<usize>,
+}
+
+/// Proof that this exact candidate was examined by this ruleset, or that its coverage says what
+/// was not.
+///
+/// Made only by [`Scanner::scan`]; cannot be built, cloned, defaulted or read back from storage.
+///
+/// ```compile_fail,E0451
+/// use memgate::detect::Scanned;
+/// fn forge(candidate: memgate::domain::Candidate) -> Scanned {
+///     Scanned { candidate, ..todo!() } // private fields: only a scan makes the proof
+/// }
+/// ```
+///
+/// ```
+/// use memgate::detect::{Budget, Scanned, Scanner};
+/// use memgate::domain::{Candidate, Untrusted};
+/// fn earn(candidate: Candidate, scanner: &Scanner) -> Scanned {
+///     scanner.scan(Untrusted::new(candidate))
+/// }
+/// # let _ = earn;
+/// ```
+///
+/// ```compile_fail,E0599
+/// use memgate::detect::Scanned;
+/// fn twice(proof: &Scanned) -> Scanned {
+///     Scanned::clone(proof) // a proof is used once
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Scanned {
+    candidate: Candidate,
+    digest: Digest,
+    report: Report,
+    ruleset: Digest,
+}
+
+/// What was found in a text that is not on its way to a store. No proof of anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    authority: Authority,
+    report: Report,
+    ruleset: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Report {
+    findings: Vec<Finding>,
+    notes: Vec<NoteScan>,
+    glue: Vec<NoteScan>,
+    coverage: Coverage,
+}
+
+impl Scanner {
+    /// A scanner for these rules under these ceilings.
+    ///
+    /// Cost: builds the automaton over all literals; keep the scanner.
+    pub fn new(rules: Arc<RuleSet>, budget: Budget) -> Self {
+        Self { core: Core::new(rules, budget) }
+    }
+    /// The rules.
+    pub fn rules(&self) -> &RuleSet {
+        self.core.rules()
+    }
+    /// The ceilings.
+    pub const fn budget(&self) -> &Budget {
+        self.core.budget()
+    }
+    /// Examines a candidate and mints the proof.
+    ///
+    /// A rule that names channels runs on a span when one of its origins came by one of them, or
+    /// when the span has no origin at all.
+    pub fn scan(&self, candidate: Untrusted<Candidate>) -> Scanned {
+        let candidate = candidate.take_unscanned();
+        let came_by = |span: &Span, channels: &[Channel]| {
+            let mut origins = candidate.origins_of(span).peekable();
+            origins.peek().is_none() || origins.any(|o| channels.contains(&o.channel))
+        };
+        let raw = self.core.run(&candidate.text, candidate.stage, &came_by);
+        let report = self.report(&candidate.text, raw);
+        Scanned { digest: candidate.digest(), candidate, report, ruleset: self.core.rules().digest() }
+    }
+    /// Examines a text that is not on its way to a store: a transcript span, a file. No proof.
+    pub fn examine<T: AsRef<str>>(
+        &self,
+        text: &Untrusted<T>,
+        stage: Stage,
+        channel: Channel,
+        authority: Authority,
+    ) -> Examined {
+        let text = text.peek_unscanned().as_ref();
+        let raw = self.core.run(text, stage, &|_, channels| channels.contains(&channel));
+        Examined { authority, report: self.report(text, raw), ruleset: self.core.rules().digest() }
+    }
+
+    fn report(&self, text: &str, raw: Raw) -> Report {
+        let Raw { findings, cues, raised, mut limits } = raw;
+        let document = Document::parse(text);
+        let (mut notes, mut glue) = (Vec::new(), Vec::new());
+        for piece in document.pieces() {
+            match piece {
+                Piece::Note(note) => notes.push(blank(note.span, note.body)),
+                Piece::Glue(span) if has_words(span.slice(text).unwrap_or_default()) => glue.push(blank(*span, *span)),
+                Piece::Glue(_) => {}
+            }
+        }
+        for list in [&mut notes, &mut glue] {
+            for &(kind, span) in cues.iter().chain(&raised) {
+                for scan in touched(list, span) {
+                    let mut best = (scan.kind, scan.cue);
+                    kind::consider(&mut best, kind, span);
+                    (scan.kind, scan.cue) = best;
+                }
+            }
+            for (number, finding) in findings.iter().enumerate() {
+                for scan in touched(list, finding.span) {
+                    scan.findings.push(number);
+                }
+            }
+            for scan in list.iter_mut().filter(|scan| scan.kind == Kind::Fact) {
+                if scan.span.slice(text).is_some_and(kind::numbered) {
+                    scan.kind = Kind::Procedure;
+                }
+            }
+        }
+        limits.sort_unstable();
+        limits.dedup();
+        let coverage = if limits.is_empty() { Coverage::Full } else { Coverage::Partial { limits } };
+        Report { findings, notes, glue, coverage }
+    }
+}
+
+fn blank(span: Span, body: Span) -> NoteScan {
+    NoteScan { span, body, kind: Kind::Fact, cue: None, findings: Vec::new() }
+}
+
+fn has_words(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric) || text.chars().any(|c| !c.is_ascii())
+}
+
+/// The scans, sorted and disjoint, that `span` touches.
+fn touched(list: &mut [NoteScan], span: Span) -> impl Iterator<Item = &mut NoteScan> {
+    let from = list.partition_point(|scan| scan.span.end <= span.start);
+    list[from..].iter_mut().take_while(move |scan| scan.span.start < span.end.max(span.start + 1))
+}
+
+macro_rules! report_getters {
+    ($name:ident) => {
+        impl $name {
+            /// Findings, ordered by place, rule and view.
+            pub fn findings(&self) -> &[Finding] {
+                &self.report.findings
+            }
+            /// One entry per note of the text, in the order of [`Document::notes`].
+            pub fn notes(&self) -> &[NoteScan] {
+                &self.report.notes
+            }
+            /// Headings, code and front matter that carry words: not notes, yet an agent reads
+            /// them. A governed kind here is as serious as in a note.
+            pub fn glue(&self) -> &[NoteScan] {
+                &self.report.glue
+            }
+            /// How much was examined.
+            pub const fn coverage(&self) -> &Coverage {
+                &self.report.coverage
+            }
+            /// Digest of the rules that ran.
+            pub const fn ruleset(&self) -> Digest {
+                self.ruleset
+            }
+        }
+    };
+}
+report_getters!(Scanned);
+report_getters!(Examined);
+
+impl Scanned {
+    /// The text that was examined, with its claims.
+    pub const fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+    /// SHA-256 of the exact text that was examined.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl Examined {
+    /// What the origin of the text may claim, as the caller gave it.
+    pub const fn authority(&self) -> Authority {
+        self.authority
+    }
+}
+
+impl Coverage {
+    /// The ceilings that were reached; empty when everything was examined.
+    pub fn limits(&self) -> &[Limit] {
+        match self {
+            Self::Full => &[],
+            Self::Partial { limits } => limits,
+        }
+    }
+}
