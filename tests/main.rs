@@ -14,3 +14,4 @@ mod ingest;
 mod notes;
 mod report;
 mod detect;
+mod ledger;
