@@ -367,6 +367,29 @@ fn a_folder_with_bad_files_reports_all_of_them_and_imports_nothing() {
 }
 
 #[test]
+fn a_byte_order_mark_does_no_harm_and_shifts_no_span() {
+    let bytes = "\u{FEFF}[{\"role\":\"user\",\"content\":\"hi\"}]".as_bytes().to_vec();
+    let sessions = read_sessions(&RawInput::new("a.json", bytes.clone()), None, &context()).unwrap();
+    let span = sessions[0].events[0].origin.span;
+    assert_eq!(&bytes[span.start..span.end], b"\"hi\"");
+}
+
+#[test]
+fn no_input_can_set_memgates_own_labels() {
+    let text = "{\"messages\":[],\"memgate.skipped\":9,\"site\":\"north\"}";
+    let sessions = read_sessions(&RawInput::new("a.json", text.as_bytes()), None, &context()).unwrap();
+    assert_eq!(sessions[0].labels, [("site".to_owned(), "north".to_owned())]);
+    assert_eq!(sessions[0].skipped(), 0);
+}
+
+#[test]
+fn more_values_than_the_limit_are_refused_before_memory_runs_out() {
+    let text = format!("[{}0]", "0,".repeat(4_000_000));
+    let errors = read_sessions(&RawInput::new("a.json", text.into_bytes()), None, &context()).unwrap_err();
+    assert_eq!(errors[0].code(), "ingest-too-many-values");
+}
+
+#[test]
 fn a_claude_code_line_the_user_did_not_type_never_has_the_users_authority() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/ingest/formats/claude-code.jsonl");
     let sessions = read_sessions(&input(&path), None, &context()).unwrap();
@@ -426,10 +449,14 @@ fn real_transcripts_are_read_whole() {
     for (name, count) in [("tau_airline_sessions.jsonl", 50), ("tau_fewshot_dialogues.jsonl", 88)] {
         let path = files.iter().find(|path| path.ends_with(name)).unwrap();
         let input = input(path);
-        let started = std::time::Instant::now();
         let sessions = read_sessions(&input, None, &context()).unwrap();
-        let seconds = started.elapsed().as_secs_f64();
-        eprintln!("{name}: {:.0} MB/s", input.bytes.len() as f64 / 1e6 / seconds);
+        let seconds = (0..10).map(|_| {
+            let started = std::time::Instant::now();
+            std::hint::black_box(read_sessions(&input, None, &context()).unwrap());
+            started.elapsed().as_secs_f64()
+        });
+        let best = seconds.fold(f64::INFINITY, f64::min);
+        eprintln!("{name}: {:.0} MB/s", input.bytes.len() as f64 / 1e6 / best);
         assert_eq!(sessions.len(), count);
         // Nothing said is lost: every text of the file is some event's text.
         let raw: &[u8] = input.bytes.peek_unscanned();

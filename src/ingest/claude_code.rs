@@ -7,11 +7,10 @@ use super::json::{Fault, Node};
 use crate::domain::Channel;
 
 /// Line types without a statement of the transcript.
-const SILENT: [&str; 14] = [
+const SILENT: [&str; 13] = [
     "file-history-snapshot",
     "queue-operation",
     "progress",
-    "attachment",
     "agent-name",
     "agent-color",
     "agent-setting",
@@ -33,7 +32,7 @@ pub(super) fn is_line(node: &Node<'_>) -> bool {
     let Some(kind) = node.get("type").and_then(Node::str) else { return false };
     let turn = matches!(kind, "user" | "assistant" | "system")
         && (node.get("message").is_some_and(Node::is_object) || node.get("sessionId").is_some());
-    turn || SILENT.contains(&kind) || TITLES.iter().any(|(known, _)| *known == kind)
+    turn || kind == "attachment" || SILENT.contains(&kind) || TITLES.iter().any(|(known, _)| *known == kind)
 }
 
 /// Reads one line.
@@ -79,6 +78,12 @@ pub(super) fn line(raw: &str, drafts: &mut Drafts, node: &Node<'_>) -> Result<()
         "user" => {
             let content = node.need("message")?.need("content")?;
             blocks::content(raw, draft, item, user_voice(node, side)?, content)
+        }
+        // Files, reminders and hook output that the program shows the agent: read as written.
+        "attachment" => {
+            let shown = node.need("attachment")?;
+            draft.message(item, Channel::Tool, shown.span.slice(raw).unwrap_or_default(), shown.span);
+            Ok(())
         }
         "system" => match node.some("content") {
             Some(content) => blocks::content(raw, draft, item, Channel::Tool, content),

@@ -4,7 +4,7 @@ use super::blocks;
 use super::draft::{Answer, Draft, Item, scalar, time, unknown};
 use super::json::{Fault, Node};
 use super::{Format, Problem};
-use crate::domain::Channel;
+use crate::domain::{Channel, Timestamp};
 
 /// Which of the two message formats a value is, by what only one of them has. `None` when it
 /// could be either; both read the same then.
@@ -58,9 +58,8 @@ pub(super) fn document(raw: &str, draft: &mut Draft, node: &Node<'_>, format: Fo
         }
     }
     for field in ["created_at", "started_at"] {
-        // Some exports write seconds here; a number is no claim of an RFC 3339 time.
-        if draft.started.is_none() && node.some(field).is_some_and(|node| node.str().is_some()) {
-            draft.started = time(node, field)?;
+        if draft.started.is_none() {
+            draft.started = claimed_time(node, field);
         }
     }
     if let Some(system) = node.some("system") {
@@ -74,9 +73,14 @@ pub(super) fn list(raw: &str, draft: &mut Draft, messages: &[Node<'_>], format: 
     messages.iter().try_for_each(|message| self::message(raw, draft, message, format))
 }
 
+/// A time that an export added in a way of its own: the format has none, so other spellings
+/// (seconds, local times) are no error and no claim either.
+fn claimed_time(node: &Node<'_>, field: &'static str) -> Option<Timestamp> {
+    time(node, field).ok().flatten()
+}
+
 fn message(raw: &str, draft: &mut Draft, node: &Node<'_>, format: Format) -> Result<(), Fault> {
-    let at = node.some("timestamp").filter(|node| node.str().is_some()).map(|_| time(node, "timestamp"));
-    let item = Item { id: node.text("id")?, at: at.transpose()?.flatten() };
+    let item = Item { id: node.text("id")?, at: claimed_time(node, "timestamp") };
     let role = node.need_text("role")?;
     let empty = Node { span: node.span, value: super::json::Value::Null };
     let content = node.get("content").unwrap_or(&empty);

@@ -136,7 +136,7 @@ impl Splitter<'_> {
             let interrupts = match open.shape {
                 Shape::Paragraph => key_value && open.introduces,
                 // "Settings:" below a key is no part of that key's value.
-                Shape::KeyValue => key_value || introduces,
+                Shape::KeyValue => key_value || (introduces && !marked),
                 Shape::ListItem => key_value,
                 Shape::TableRow => true,
             };
