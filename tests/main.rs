@@ -15,3 +15,6 @@ mod notes;
 mod report;
 mod detect;
 mod ledger;
+mod grade;
+
+mod drift;
