@@ -9,12 +9,11 @@
 mod architecture;
 mod cli;
 mod demo_data;
+mod detect;
+mod drift;
 mod fuzz_replay;
+mod grade;
 mod ingest;
+mod ledger;
 mod notes;
 mod report;
-mod detect;
-mod ledger;
-mod grade;
-
-mod drift;
