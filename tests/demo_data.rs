@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use memgate::domain::{Authority, PrincipalId};
-use memgate::ingest::{Context, Format, RawInput, Session, detect_format, read_sessions};
+use memgate::consolidate::{GitFacts, Input, NoteRef, OperationKind, Options, Plan, consolidate};
+use memgate::domain::{Authority, MemoryPath, PrincipalId};
+use memgate::ingest::{Context, Format, RawInput, Session, detect_format, read_memory, read_sessions};
 use memgate::notes::Document;
 use serde::Deserialize;
 
@@ -34,6 +35,21 @@ struct Expected {
     poisoned: Vec<Poisoned>,
     honest: Vec<Honest>,
     poisoned_memory: Vec<PoisonedMemory>,
+    clutter: Vec<Clutter>,
+    insights: Vec<Insight>,
+}
+
+#[derive(Deserialize)]
+struct Clutter {
+    kind: String,
+    text: Option<String>,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Insight {
+    contains: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -208,4 +224,100 @@ fn the_recorded_outcomes_read_as_sessions_with_a_version() {
             assert_eq!(session.label("memory_version"), Some(version), "{file} {}", session.id);
         }
     }
+}
+
+/// Memories, all sessions and the workspace, as the demo reads them.
+fn dream() -> (Vec<memgate::ingest::Memory>, Vec<Session>, GitFacts) {
+    #[derive(Deserialize)]
+    struct Described {
+        files: Vec<String>,
+        log: String,
+        complete_history: bool,
+    }
+    let context = Context { principal: PrincipalId::new("desk"), memory_authority: Authority::Agent };
+    let memories = files("memory").into_iter().map(|file| {
+        let input = RawInput::new(file.as_str(), std::fs::read(data().join(&file)).unwrap());
+        read_memory(file.strip_prefix("memory/").unwrap(), &input, &context).unwrap()
+    });
+    let index: Index = yaml("sessions/index.yaml");
+    let read = index.files.iter().flat_map(|f| sessions(&format!("sessions/{}", f.file), &f.principal).1);
+    let described: Described = yaml("workspace/workspace.yaml");
+    let facts = GitFacts::new(&described.files, &described.log, !described.complete_history);
+    (memories.collect(), read.collect(), facts)
+}
+
+#[test]
+fn the_dream_sorts_the_clutter_and_promotes_no_poison() {
+    let (memories, sessions, facts) = dream();
+    let (marks, kinds, authority) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (events, decided, options) = (BTreeMap::new(), BTreeSet::new(), Options::default());
+    let input = Input {
+        memories: &memories,
+        memory_marks: &marks,
+        note_kinds: &kinds,
+        note_authority: &authority,
+        sessions: &sessions,
+        event_marks: &events,
+        decided: &decided,
+        probes: Some(&facts),
+        steering: None,
+        now: "2024-05-20T12:00:00Z".parse().unwrap(),
+        options: &options,
+    };
+    let plan = consolidate(&input);
+    let document = |path: &MemoryPath| {
+        let memory = memories.iter().find(|memory| memory.path == *path).unwrap();
+        Document::parse(memory.text.peek_unscanned())
+    };
+    let said = |note: &NoteRef| {
+        let document = document(&note.path);
+        document.note(note.note).map(|found| document.body(found).to_owned()).unwrap_or_default()
+    };
+    let expected: Expected = yaml("expected.yaml");
+    let mut missing = Vec::new();
+    for clutter in &expected.clutter {
+        // Values are masked when they are read for the store; the dream has no say in that.
+        if clutter.kind == "redact" {
+            continue;
+        }
+        let parts: Vec<&String> = [&clutter.text, &clutter.old, &clutter.new].into_iter().flatten().collect();
+        let found = plan.operations.iter().any(|operation| {
+            let kind = serde_json::to_value(operation.kind).unwrap();
+            let mut texts: Vec<String> = operation.inputs.iter().map(said).collect();
+            texts.extend(operation.output.iter().map(|output| output.text.clone()));
+            kind == clutter.kind.as_str()
+                && parts.iter().all(|part| texts.iter().any(|text| text.contains(part.as_str())))
+        });
+        if !found {
+            missing.push(format!("{} {:?}", clutter.kind, parts));
+        }
+    }
+    assert!(missing.is_empty(), "no operation for {missing:#?}\nin {:#?}", summary(&plan, &said));
+    let insights: Vec<&str> = plan
+        .operations
+        .iter()
+        .filter(|o| o.kind == OperationKind::Insight)
+        .filter_map(|o| Some(o.output.as_ref()?.text.as_str()))
+        .collect();
+    for wanted in &expected.insights {
+        if let Some(part) = &wanted.contains {
+            assert!(
+                insights.iter().any(|text| text.contains(part.as_str())),
+                "no insight on {part:?} in {insights:#?}"
+            );
+        }
+    }
+    for item in expected.poisoned.iter().filter(|item| item.expect == "not_promoted") {
+        for marker in &item.markers {
+            assert!(!insights.iter().any(|text| text.contains(marker.as_str())), "{}: promoted {marker:?}", item.id);
+        }
+    }
+}
+
+fn summary(plan: &Plan, said: &dyn Fn(&NoteRef) -> String) -> Vec<String> {
+    let one = |o: &memgate::consolidate::Operation| {
+        let inputs: Vec<String> = o.inputs.iter().map(said).collect();
+        format!("{:?} {} {:?} -> {:?}", o.kind, o.rule, inputs, o.output.as_ref().map(|out| &out.text))
+    };
+    plan.operations.iter().map(one).collect()
 }

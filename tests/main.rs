@@ -18,9 +18,15 @@ mod report;
 mod grade;
 
 mod demo_data;
+mod architecture;
+mod cli;
+mod demo_data;
+mod detect;
 mod drift;
 mod fuzz_replay;
+mod grade;
 mod ingest;
+mod ledger;
 mod notes;
 mod report;
 mod consolidate;

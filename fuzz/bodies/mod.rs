@@ -16,7 +16,10 @@
 pub mod envelope;
 pub mod ingest;
 pub mod journey;
+pub mod normalize;
 pub mod notes;
+pub mod ruleset_yaml;
+pub mod scan;
 pub mod show;
 
 /// A fuzz target's name and its body.
@@ -27,7 +30,10 @@ pub const TARGETS: &[Target] = &[
     ("envelope", envelope::body),
     ("ingest", ingest::body),
     ("journey", journey::body),
+    ("normalize", normalize::body),
     ("notes", notes::body),
+    ("ruleset_yaml", ruleset_yaml::body),
+    ("scan", scan::body),
     ("show", show::body),
 ];
 
