@@ -1,1 +1,3 @@
 //! firewall
+
+pub mod artifacts;
