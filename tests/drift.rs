@@ -50,8 +50,15 @@ const NULLS: [Null; 4] = [
 
 /// Share of null streams that fired, in permille, per detector and level, all from one set of streams.
 fn false_alarms(streams: u64, length: u64) -> Vec<(String, f64, f64)> {
+    std::thread::scope(|scope| {
+        let threads = NULLS.map(|null| scope.spawn(move || false_alarms_of(null, streams, length)));
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn false_alarms_of((name, draw): Null, streams: u64, length: u64) -> Vec<(String, f64, f64)> {
     let mut rows = Vec::new();
-    for (name, draw) in NULLS {
+    {
         for (detector, alpha) in
             [(Detector::D1, 50_000), (Detector::D1, 10_000), (Detector::D2, 50_000), (Detector::D2, 10_000)]
         {
@@ -211,7 +218,7 @@ fn evidence_has_the_same_bits_everywhere() {
     let d1 = Monitor::rebuild(d(Detector::D1, 10_000), &stream(5)).unwrap();
     let d2 = Monitor::rebuild(d(Detector::D2, 10_000), &stream(5)).unwrap();
     let digest = |monitor: &Monitor| Digest::of(monitor.to_json()).short();
-    assert_eq!((digest(&d1).as_str(), digest(&d2).as_str()), ("GOLDEN1", "GOLDEN2"));
+    assert_eq!((digest(&d1).as_str(), digest(&d2).as_str()), ("022302cbcc77", "4f4e3e901480"));
 }
 
 #[test]

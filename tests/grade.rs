@@ -410,3 +410,206 @@ fn artifacts_with_unknown_or_repeated_keys_are_refused() {
         assert_eq!(Artifacts::from_json(bad).unwrap_err().code(), "grade-bad-artifacts", "{bad}");
     }
 }
+
+const FIRM: &str = r#"
+rubric: 1
+id: firm
+pass_at: 700
+groups:
+  - id: text
+    weight: 2
+    criteria:
+      - { id: opens, kind: text.starts, text: "Done" }
+      - { id: order, kind: text.regex, pattern: "Order [0-9]{4}" }
+      - { id: short, kind: text.length, unit: words, max: 30 }
+      - { id: exact, kind: text.equals, text: "Done: Order 1234" }
+      - { id: refuses, kind: text.refusal, points: -2 }
+      - { id: likeness, kind: text.similarity, measure: token_f1, reference: "Order 1234" }
+      - { id: structured, kind: json.valid }
+      - { id: block, kind: code.fence, lang: rust }
+      - { id: number, kind: number.range, min: 1234, max: 1234 }
+      - { id: clean, kind: destination.allowed, on: calls, allow: ["*.shop.example"], gate: must_pass }
+  - id: acts
+    weight: 3
+    criteria:
+      - { id: looked, kind: calls.order, mode: in-order, calls: [get_order, refund] }
+      - { id: args, kind: calls.args, name: refund, mode: fields, fields: [order_id], value: { order_id: 7 } }
+      - { id: errors, kind: calls.errors, max: 0 }
+      - { id: loops, kind: calls.loop, expect: absent }
+      - { id: tools, kind: calls.allowed, names: [get_order, refund, note], gate: { cap: 600 } }
+      - { id: f1, kind: calls.f1, names: [get_order, refund] }
+      - { id: steps, kind: steps.count, max: 4 }
+      - { id: each-arg, kind: each, over: calls, names: [refund], check: { kind: json.path, on: item.arguments, path: order_id, equals: 7 } }
+  - id: world
+    weight: 3
+    criteria:
+      - { id: diff, kind: state.diff, changes: [{ path: /orders/7/refunded, to: true }], gate: must_pass }
+      - { id: record, kind: state.record, path: /orders/7/refunded, equals: true }
+      - { id: version, kind: memory.version, is: v1 }
+      - { id: recalled, kind: memory.recalled, notes: [n1] }
+      - { id: status, kind: outcome.status, is: [satisfied] }
+      - { id: reopened, kind: outcome.event, name: ticket.reopened, expect: absent }
+      - { id: label, kind: label.human, label: good, is: ["yes"] }
+      - { id: judged, kind: judge.yesno, ask: "Is it good?" }
+"#;
+
+fn firm() -> Value {
+    json!({
+        "session": "s", "answer": "Done: Order 1234", "status": "open",
+        "task": {"id": "t", "labels": {"x": "y"}},
+        "messages": [{"role": "user", "text": "refund me"}, {"role": "assistant", "text": "Done: Order 1234"}],
+        "calls": [
+            {"name": "get_order", "arguments": {"order_id": 7, "why": ""}, "result": "found", "error": false},
+            {"name": "refund", "arguments": {"order_id": 7, "why": ""}, "result": "ok", "error": true},
+        ],
+        "state": {
+            "before": {"records": {"orders": {"7": {"refunded": false}}}},
+            "after": {"records": {"orders": {"7": {"refunded": false, "why": ""}}}},
+        },
+        "memory": {"version": "v0", "recalled": ["n2"]},
+        "labels": {"good": "no"},
+        "events": [{"name": "ticket.reopened"}],
+    })
+}
+
+#[test]
+fn text_that_talks_to_the_grader_changes_no_deterministic_answer() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/grade/directed/strings.yaml");
+    let strings: Vec<String> = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(strings.len(), 50);
+    let rubric = Rubric::parse(FIRM).unwrap();
+    let places = [
+        "/answer",
+        "/messages/0/text",
+        "/messages/1/text",
+        "/calls/0/result",
+        "/calls/1/result",
+        "/calls/0/arguments/why",
+        "/calls/1/arguments/why",
+        "/calls/1/name",
+        "/state/after/records/orders/7/why",
+        "/memory/version",
+        "/memory/recalled/0",
+        "/labels/good",
+        "/status",
+        "/events/0/name",
+        "/task/id",
+        "/session",
+        "/task/labels/x",
+        "/messages/0/role",
+    ];
+    for text in &strings {
+        // the same shape without the words
+        let plain: String = text.chars().map(|c| if c.is_ascii_alphabetic() { 'x' } else { c }).collect();
+        for place in places {
+            let run = |text: &str| {
+                let mut session = firm();
+                let slot = session.pointer_mut(place).unwrap_or_else(|| panic!("{place}"));
+                *slot = json!(format!("{} {text}", slot.as_str().unwrap()));
+                grade(&rubric, &artifacts(&session))
+            };
+            let (told, silent) = (run(text), run(&plain));
+            assert_eq!((&told.groups, &told.gates), (&silent.groups, &silent.gates), "{place}: {text:?}");
+            assert_eq!(
+                (told.verdict, told.score_low, told.score_high, &told.reason),
+                (silent.verdict, silent.score_low, silent.score_high, &silent.reason),
+                "{place}: {text:?}"
+            );
+            assert_eq!(told.criterion("judged").unwrap().status, Status::Abstain);
+            assert_ne!(told.verdict, Verdict::Pass);
+            // words of a session do not travel in its grade, except ids and the version's label
+            let ids = ["/memory/version", "/memory/recalled/0", "/task/id", "/session"];
+            if text.len() > 12 && !ids.contains(&place) {
+                let quoted = serde_json::to_string(text).unwrap();
+                let bytes = serde_json::to_string(&told).unwrap();
+                assert!(!bytes.contains(quoted.trim_matches('"')), "{place}: {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_few_refs_cannot_become_a_million_checks() {
+    let chain = |length: usize, width: usize| {
+        let mut criteria = vec![json!({"id": "c0", "kind": "text.hidden"})];
+        for n in 1..=length {
+            let of: Vec<Value> = (0..width).map(|_| json!({"kind": "ref", "to": format!("c{}", n - 1)})).collect();
+            criteria.push(json!({"id": format!("c{n}"), "kind": "all", "of": of}));
+        }
+        let groups = [json!({"id": "g", "criteria": criteria})];
+        Rubric::parse(&json!({"rubric": 1, "id": "r", "pass_at": 1, "groups": groups}).to_string())
+    };
+    assert!(chain(3, 4).is_ok());
+    assert_eq!(chain(7, 9).unwrap_err().code(), "grade-too-large");
+    assert_eq!(chain(900, 1).unwrap_err().code(), "grade-too-large");
+}
+
+#[test]
+fn megabytes_of_slashes_and_fences_are_graded_in_time() {
+    let rubric = Rubric::parse(FIRM).unwrap();
+    let started = std::time::Instant::now();
+    for filler in ["/", "//a", "@a", "```\n", "[", "1,", "\"", "\u{202e}", "\\"] {
+        let mut session = firm();
+        session["calls"][0]["arguments"]["why"] = json!(filler.repeat(300_000 / filler.len()));
+        session["answer"] = json!(filler.repeat(18_000 / filler.len()));
+        grade(&rubric, &artifacts(&session));
+    }
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn criterion() -> impl Strategy<Value = (i32, char)> {
+        (prop_oneof![1..20_i32, -9..0_i32], prop::sample::select(vec!['y', 'n', 'o', 'x']))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// However the open questions turn out, the score stays in the interval and the verdict stands.
+        #[test]
+        fn the_interval_covers_every_way_the_open_ones_can_turn_out(
+            shape in prop::collection::vec((0..4_u32, prop::collection::vec(criterion(), 1..5)), 1..4),
+            pass_at in 0..=1000_u16,
+            turns in prop::collection::vec(prop::sample::select(vec!['y', 'n', 'x']), 20),
+        ) {
+            let mut shape = shape;
+            shape.iter_mut().for_each(|(_, criteria)| criteria.push((1, 'y')));
+            let run = |shape: &[(u32, Vec<(i32, char)>)]| {
+                let borrowed: Vec<(u32, &[(i32, char)])> = shape.iter().map(|(w, c)| (*w, c.as_slice())).collect();
+                tree(&borrowed, pass_at)
+            };
+            let open = run(&shape);
+            let mut turns = turns.into_iter();
+            for (_, criteria) in &mut shape {
+                for (_, state) in criteria.iter_mut().filter(|(_, state)| *state == 'o') {
+                    *state = turns.next().unwrap();
+                }
+            }
+            let settled = run(&shape);
+            prop_assert!(open.score_low <= settled.score_low && settled.score_high <= open.score_high);
+            if open.verdict != Verdict::Inconclusive {
+                prop_assert_eq!(open.verdict, settled.verdict);
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_rubric_or_an_error(text in "[ -~\n]{0,200}") {
+            let _ = Rubric::parse(&text);
+            let _ = Artifacts::from_json(&text);
+        }
+
+        #[test]
+        fn a_rubric_with_something_in_the_wrong_place_is_an_error_not_a_crash(
+            at in 0..2000_usize, junk in prop::sample::select(vec!["[", "]", "{", "}", ": ", "- ", "\n", "&a ", "*a", "!!x ", "\"", "999999999999999999999", "\u{0}", "~"]),
+        ) {
+            let at = (0..=at.min(EXAMPLE.len())).rev().find(|&i| EXAMPLE.is_char_boundary(i)).unwrap();
+            let text = format!("{}{junk}{}", &EXAMPLE[..at], &EXAMPLE[at..]);
+            if let Ok(rubric) = Rubric::parse(&text) {
+                grade(&rubric, &artifacts(&refund()));
+            }
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::domain::Digest;
 const ENGINE: &str = "memgate-grade/1";
 const DEPTH: usize = 8;
 const CRITERIA: usize = 1000;
+const EXPANSION: usize = 10_000;
 
 /// A loaded rubric.
 ///
@@ -98,6 +99,7 @@ impl Rubric {
         let pass_at = u16::try_from(pass_at).unwrap_or(1000);
         let mut rubric = Self { id, title, pass_at, agent, slice, missing, groups, digest: None };
         rubric.check_references()?;
+        rubric.check_expansion()?;
         rubric.check_gates()?;
         let canonical = serde_json::to_vec(&rubric)
             .map_err(|error| GradeError::Syntax { place: Place::default(), problem: error.to_string() })?;
@@ -147,6 +149,35 @@ impl Rubric {
                     next.extend(target.check.references());
                 }
             }
+        }
+        Ok(())
+    }
+    /// Follows every `ref`: a few lines of them must not become a million checks.
+    fn check_expansion(&self) -> Result<(), GradeError> {
+        fn follow(
+            rubric: &Rubric,
+            check: &Check,
+            depth: usize,
+            budget: &mut usize,
+        ) -> Result<(), (&'static str, usize)> {
+            if depth > DEPTH {
+                return Err(("`ref`s in a row", DEPTH));
+            }
+            for id in check.references() {
+                *budget = budget.checked_sub(1).ok_or(("checks after following every `ref`", EXPANSION))?;
+                if let Some(target) = rubric.find(id) {
+                    follow(rubric, &target.check, depth + 1, budget)?;
+                }
+            }
+            Ok(())
+        }
+        let mut budget = EXPANSION;
+        for criterion in self.all() {
+            follow(self, &criterion.check, 0, &mut budget).map_err(|(what, limit)| GradeError::TooLarge {
+                place: criterion.at,
+                what,
+                limit,
+            })?;
         }
         Ok(())
     }

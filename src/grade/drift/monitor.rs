@@ -513,8 +513,12 @@ impl Monitor {
         };
         let (low, high) = (f64::from(self.spec.reference.low_ppm) / 1e6, f64::from(self.spec.reference.high_ppm) / 1e6);
         // w = ln 10 / ((t + 10) ln^2 (t + 10)), t from one: their sum over all time stays below one
-        let t = self.units as f64 + 10.0;
-        let w = bits::log2(libm::log(10.0) / (t * libm::log(t) * libm::log(t)));
+        let w = if self.stops.is_empty() {
+            NEVER
+        } else {
+            let t = self.units as f64 + 10.0;
+            bits::log2(libm::log(10.0) / (t * libm::log(t) * libm::log(t)))
+        };
         for (side, worse) in sides.iter().enumerate() {
             for (bet, g) in BETS.iter().enumerate() {
                 // lambda (m - x) with lambda = g / (1 - m), or lambda (x - m) with lambda = g / m
@@ -541,8 +545,16 @@ impl Monitor {
         self.judge(unit.version);
     }
     fn judge(&mut self, version: usize) {
-        let (evidence, side) = self.evidence(version);
         let line = self.spec.line(version);
+        // a mean is never above its largest part: most of the time nothing more need be computed
+        let bets = match self.spec.detector {
+            Detector::D1 => self.versions[version].bets.iter().flatten().max(),
+            Detector::D2 => self.stops.iter().flat_map(|stop| &stop.bets).max(),
+        };
+        if bets.is_none_or(|most| bits::millibits(*most) < line) {
+            return;
+        }
+        let (evidence, side) = self.evidence(version);
         let silent = match self.spec.detector {
             Detector::D1 => self.versions[version].alarmed,
             Detector::D2 => !self.alarms.is_empty(),

