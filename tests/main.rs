@@ -5,21 +5,9 @@
     clippy::disallowed_methods,
     reason = "tests fail by panicking and use their own folders"
 )]
-mod store_contract;
-
-mod ingest;
-mod notes;
-
 mod architecture;
 mod cli;
-mod detect;
-mod report;
-
-mod grade;
-
-mod demo_data;
-mod architecture;
-mod cli;
+mod consolidate;
 mod demo_data;
 mod detect;
 mod drift;
@@ -27,9 +15,7 @@ mod fuzz_replay;
 mod grade;
 mod ingest;
 mod ledger;
+mod ledger_faults;
 mod notes;
 mod report;
-mod consolidate;
-
-mod ledger;
-mod ledger_faults;
+mod store_contract;

@@ -13,7 +13,7 @@ use crate::gate::Approved;
 use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace, OpenOptions, PolicyParts,
-    Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, StoredVersion, TestKeys, TlogPolicy, Trust,
+    Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, StoredVersion, TestKeys, TlogPolicy,
     VerifiedLog, read_log,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
