@@ -72,21 +72,7 @@ struct Honest {
 #[derive(Deserialize)]
 struct WorkspaceFacts {
     files: Vec<String>,
-    renames: Vec<Rename>,
-    deletions: Vec<Deletion>,
-}
-
-#[derive(Deserialize)]
-struct Rename {
-    from: String,
-    to: String,
-    commit: String,
-}
-
-#[derive(Deserialize)]
-struct Deletion {
-    path: String,
-    commit: String,
+    log: String,
 }
 
 /// Runs the tour.
@@ -514,15 +500,8 @@ fn sessions() -> Result<(Vec<Session>, Vec<RawInput>), CliError> {
     Ok((sessions, raw))
 }
 
-/// The demo's workspace, in the form of a history that git would print: newest commit first.
+/// The demo's workspace: its files, and its history as git would print it.
 fn workspace() -> Result<GitFacts, CliError> {
     let facts: WorkspaceFacts = yaml("workspace/workspace.yaml")?;
-    let mut log = String::new();
-    for rename in facts.renames.iter().rev() {
-        let _ = writeln!(log, "commit {}\nR100\t{}\t{}", rename.commit, rename.from, rename.to);
-    }
-    for deletion in facts.deletions.iter().rev() {
-        let _ = writeln!(log, "commit {}\nD\t{}", deletion.commit, deletion.path);
-    }
-    Ok(GitFacts::new(facts.files, &log, false))
+    Ok(GitFacts::new(facts.files, &facts.log, false))
 }
