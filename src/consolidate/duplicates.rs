@@ -83,7 +83,7 @@ pub(super) fn exact(snapshot: &Snapshot, steering: &Steering, builder: &mut Buil
                 warnings.push("letters differ in case".to_owned());
             }
             if e.context != kept.context {
-                warnings.push("the two stand under different headings".to_owned());
+                warnings.push("the two stand in different places".to_owned());
             }
             if e.authority != kept.authority {
                 warnings.push("the two have different authority; the result has the lower one".to_owned());
@@ -139,7 +139,7 @@ pub(super) fn near(snapshot: &Snapshot, steering: &Steering, builder: &mut Build
                 warnings.push("the two have different authority; the result has the lower one".to_owned());
             }
             if e.context != kept.context {
-                warnings.push("the two stand under different headings".to_owned());
+                warnings.push("the two stand in different places".to_owned());
             }
             let score = similarity(kept, e);
             builder.retire(draft(

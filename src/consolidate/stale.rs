@@ -29,7 +29,7 @@ static PAST: LazyLock<Option<Regex>> =
     LazyLock::new(|| regex(r"\b(?:was|were|had|used|did|lived|worked|ran|went|stayed|kept)\b"));
 static DONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(
-        r"^(?:\[x\]\s|~~.*~~$|(?:status|state)\s*:\s*(?:done|completed|finished|closed|in progress)\b|(?:done|completed|finished|in progress|wip)\s*:\s)",
+        r"^(?:(?:status|state)\s*:\s*(?:done|completed|finished|closed|in progress)\b|(?:done|completed|finished|in progress|wip)\s*:\s)",
     )
 });
 static RELATIVE: LazyLock<Option<Regex>> =
@@ -118,7 +118,13 @@ fn expire(entry: &Entry, at: usize, input: &Input<'_>, builder: &mut Builder<'_>
     } else {
         let days = i64::from(input.options.task_retention_days.max(1));
         let old = |time: Timestamp| input.now.0.saturating_sub(time.0) > days.saturating_mul(86_400_000);
-        let finished = DONE.as_ref().is_some_and(|lazy| lazy.is_match(text));
+        // A ticked box is a task state only in a list of tasks; elsewhere it may be a record.
+        let ticked = text.to_ascii_lowercase().starts_with("[x] ")
+            && entry
+                .place
+                .split(['\u{1}', ' ', '/'])
+                .any(|word| matches!(word, "todo" | "todos" | "task" | "tasks" | "backlog" | "session"));
+        let finished = ticked || DONE.as_ref().is_some_and(|lazy| lazy.is_match(text));
         if !(finished && entry.time.is_some_and(old)) {
             return false;
         }
