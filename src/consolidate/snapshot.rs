@@ -59,7 +59,7 @@ pub(super) struct Snapshot {
 }
 
 /// The store's memories by path, each path once.
-pub(super) fn by_path<'a>(memories: &'a [Memory]) -> (Vec<&'a Memory>, Vec<String>) {
+pub(super) fn by_path(memories: &[Memory]) -> (Vec<&Memory>, Vec<String>) {
     let mut sorted: Vec<&Memory> = memories.iter().collect();
     sorted.sort_by(|a, b| (&a.path, a.text.digest(), &a.origin).cmp(&(&b.path, b.text.digest(), &b.origin)));
     let mut errors = Vec::new();
