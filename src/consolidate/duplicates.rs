@@ -12,6 +12,9 @@ use super::snapshot::{Entry, Snapshot};
 use super::steering::Steering;
 use super::{OperationKind, Tier, words};
 
+/// Scope, key, context, authority, principal, date of an event: all equal, or no automatic merge.
+type Spot<'e> = (&'e str, &'e str, &'e str, Authority, &'e str, &'e str);
+
 /// Equal canonical keys.
 ///
 /// Automatic only where nothing at all can be lost: same scope, same headings (a statement that
@@ -24,7 +27,7 @@ pub(super) fn exact(snapshot: &Snapshot, steering: &Steering, builder: &mut Buil
             && entry.note.digest != crate::domain::Digest::of("")
             && !steering.forbids_merge(&entry.body)
     };
-    let mut same_place: BTreeMap<(&str, &str, &str, Authority, &str, &str), Vec<usize>> = BTreeMap::new();
+    let mut same_place: BTreeMap<Spot<'_>, Vec<usize>> = BTreeMap::new();
     for at in builder.live().into_iter().filter(|at| mergeable(at)) {
         let e = &entries[at];
         let date = if e.event { e.key.date_text.as_deref().unwrap_or("") } else { "" };
@@ -83,7 +86,7 @@ pub(super) fn exact(snapshot: &Snapshot, steering: &Steering, builder: &mut Buil
                 warnings.push("letters differ in case".to_owned());
             }
             if e.context != kept.context {
-                warnings.push("the two stand under different headings".to_owned());
+                warnings.push("the two stand in different places".to_owned());
             }
             if e.authority != kept.authority {
                 warnings.push("the two have different authority; the result has the lower one".to_owned());
@@ -139,7 +142,7 @@ pub(super) fn near(snapshot: &Snapshot, steering: &Steering, builder: &mut Build
                 warnings.push("the two have different authority; the result has the lower one".to_owned());
             }
             if e.context != kept.context {
-                warnings.push("the two stand under different headings".to_owned());
+                warnings.push("the two stand in different places".to_owned());
             }
             let score = similarity(kept, e);
             builder.retire(draft(
@@ -277,7 +280,7 @@ fn similarity(left: &Entry, right: &Entry) -> u64 {
     let (a, b) = (weigh(left), weigh(right));
     let common: u64 = a.iter().filter_map(|(token, weight)| b.get(token).map(|other| (*weight).min(*other))).sum();
     let total: u64 = a.values().sum::<u64>().saturating_add(b.values().sum());
-    if total == 0 { 0 } else { 2000 * common / total }
+    common.saturating_mul(2000).checked_div(total).unwrap_or(0)
 }
 
 #[allow(clippy::too_many_arguments, reason = "one place builds all merge drafts")]

@@ -107,7 +107,7 @@ impl Gist {
         for piece in self.pieces.iter().filter(|p| p.mark == Mark::Ordinary) {
             ordinary.push(&piece.fold);
         }
-        ordinary.sort_unstable();
+        // In order: with other roles ("A calls B", "B calls A") it is another statement.
         let digest = |skip: Option<usize>| {
             let mut kept: Vec<&str> = Vec::new();
             for (at, piece) in self.pieces.iter().enumerate() {

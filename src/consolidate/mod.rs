@@ -41,7 +41,7 @@ pub use workspace::{GitFacts, Probe, Workspace};
 /// Cost: linear in the bytes of the input, times a logarithm; every pairwise comparison works on
 /// buckets whose size is capped.
 pub fn consolidate(input: &Input<'_>) -> Plan {
-    let steering = steering::Steering::parse(input.steering, &input.options);
+    let steering = steering::Steering::parse(input.steering, input.options);
     let snapshot = snapshot::Snapshot::of(input, &steering);
     let mut builder = build::Builder::new(input, &snapshot);
     duplicates::exact(&snapshot, &steering, &mut builder);

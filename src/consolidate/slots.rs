@@ -16,6 +16,9 @@ use super::steering::Steering;
 use super::token::Class;
 use super::{Input, OperationKind, Tier, words};
 
+/// A note and the piece that was left out of it.
+type Member = (usize, Option<usize>);
+
 /// More members than this are a list, not a contradiction.
 const FAMILY: usize = 6;
 
@@ -241,7 +244,7 @@ fn safeguards(snapshot: &Snapshot, builder: &mut Builder<'_>) {
 /// Statements that are equal but for one protected piece.
 fn differences(snapshot: &Snapshot, now: Timestamp, builder: &mut Builder<'_>) {
     let entries = &snapshot.entries;
-    let mut buckets: BTreeMap<(&str, Digest), Vec<(usize, Option<usize>)>> = BTreeMap::new();
+    let mut buckets: BTreeMap<(&str, Digest), Vec<Member>> = BTreeMap::new();
     for at in builder.live() {
         let e = &entries[at];
         if e.generated || e.event || e.frame.as_ref().is_some_and(|f| f.temporary) {
@@ -252,7 +255,7 @@ fn differences(snapshot: &Snapshot, now: Timestamp, builder: &mut Builder<'_>) {
         }
     }
     // Buckets in the order of their notes, so that the outcome does not follow from digests.
-    let mut groups: Vec<Vec<(usize, Option<usize>)>> = buckets.into_values().filter(|g| g.len() > 1).collect();
+    let mut groups: Vec<Vec<Member>> = buckets.into_values().filter(|g| g.len() > 1).collect();
     groups.sort();
     for mut group in groups {
         // One note may meet itself through two equal pieces.
@@ -284,13 +287,7 @@ fn differences(snapshot: &Snapshot, now: Timestamp, builder: &mut Builder<'_>) {
 
 /// True when the two contradict and nobody here may decide. A flip of polarity under the
 /// conditions of an update is proposed as one.
-fn judge(
-    snapshot: &Snapshot,
-    now: Timestamp,
-    builder: &mut Builder<'_>,
-    left: (usize, Option<usize>),
-    right: (usize, Option<usize>),
-) -> bool {
+fn judge(snapshot: &Snapshot, now: Timestamp, builder: &mut Builder<'_>, left: Member, right: Member) -> bool {
     let (a, b) = (&snapshot.entries[left.0], &snapshot.entries[right.0]);
     let same_place = a.context == b.context || (a.self_contained && b.self_contained);
     if !same_place || a.key.key == b.key.key {

@@ -59,7 +59,7 @@ pub(super) struct Snapshot {
 }
 
 /// The store's memories by path, each path once.
-pub(super) fn by_path<'a>(memories: &'a [Memory]) -> (Vec<&'a Memory>, Vec<String>) {
+pub(super) fn by_path(memories: &[Memory]) -> (Vec<&Memory>, Vec<String>) {
     let mut sorted: Vec<&Memory> = memories.iter().collect();
     sorted.sort_by(|a, b| (&a.path, a.text.digest(), &a.origin).cmp(&(&b.path, b.text.digest(), &b.origin)));
     let mut errors = Vec::new();
@@ -106,6 +106,16 @@ impl Snapshot {
 
 /// The scope of a path: `/users/<name>`, `/teams/<name>`, `/projects/<name>`, else the whole store.
 pub(super) fn scope_of(path: &MemoryPath) -> String {
+    // What was put aside is no partner for what is live: a merge must not keep the archived copy.
+    let aside = |s: &str| {
+        matches!(
+            s.trim_start_matches('.').to_ascii_lowercase().as_str(),
+            "archive" | "archived" | "attic" | "trash" | "deleted"
+        )
+    };
+    if path.relative().split('/').any(aside) {
+        return format!("archive{path}");
+    }
     let mut segments = path.relative().split('/');
     match (segments.next(), segments.next()) {
         (Some(kind @ ("users" | "teams" | "projects" | "user" | "team" | "project")), Some(name)) => {
@@ -142,8 +152,11 @@ fn read_memory(input: &Input<'_>, steering: &Steering, memory: &Memory, document
         let key_value = note.shape == Shape::KeyValue;
         let self_contained =
             note.shape != Shape::TableRow && !key_value && !in_front && is_self_contained(&key) && !around.nested;
-        let context = if self_contained {
-            headings.clone()
+        // Under headings a statement belongs to its document: another document is another place.
+        let context = if self_contained && headings.is_empty() {
+            String::new()
+        } else if self_contained {
+            format!("{}\u{1}{headings}", memory.path)
         } else {
             format!("{}\u{1}{headings}\u{1}{}", memory.path, around.parent)
         };

@@ -29,11 +29,11 @@ static PAST: LazyLock<Option<Regex>> =
     LazyLock::new(|| regex(r"\b(?:was|were|had|used|did|lived|worked|ran|went|stayed|kept)\b"));
 static DONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(
-        r"^(?:\[x\]\s|~~.*~~$|(?:status|state)\s*:\s*(?:done|completed|finished|closed|in progress)\b|(?:done|completed|finished|in progress|wip)\s*:\s)",
+        r"^(?:(?:status|state)\s*:\s*(?:done|completed|finished|closed|in progress)\b|(?:done|completed|finished|in progress|wip)\s*:\s)",
     )
 });
-static RELATIVE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| regex(r"\b(yesterday|today|tomorrow|(\d{1,3}) days ago|in (\d{1,3}) days)\b('s)?"));
+/// Only words that name one day: "today" mostly means "these days", "10 days ago" mostly any day.
+static RELATIVE: LazyLock<Option<Regex>> = LazyLock::new(|| regex(r"\b(yesterday|tomorrow)\b('s)?"));
 static ABOUT_REMOVAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(
         r"\b(?:removed|deleted|dropped|gone|no longer|retired|replaced|moved|renamed|obsolete|deprecated|superseded|used to|migrated|split)\b",
@@ -118,7 +118,13 @@ fn expire(entry: &Entry, at: usize, input: &Input<'_>, builder: &mut Builder<'_>
     } else {
         let days = i64::from(input.options.task_retention_days.max(1));
         let old = |time: Timestamp| input.now.0.saturating_sub(time.0) > days.saturating_mul(86_400_000);
-        let finished = DONE.as_ref().is_some_and(|lazy| lazy.is_match(text));
+        // A ticked box is a task state only in a list of tasks; elsewhere it may be a record.
+        let ticked = text.to_ascii_lowercase().starts_with("[x] ")
+            && entry
+                .place
+                .split(['\u{1}', ' ', '/'])
+                .any(|word| matches!(word, "todo" | "todos" | "task" | "tasks" | "backlog" | "session"));
+        let finished = ticked || DONE.as_ref().is_some_and(|lazy| lazy.is_match(text));
         if !(finished && entry.time.is_some_and(old)) {
             return false;
         }
@@ -292,20 +298,10 @@ fn absolute_dates(entry: &Entry, rewrite: &mut Rewrite) {
         return;
     }
     let Some(captures) = RELATIVE.as_ref().and_then(|lazy| lazy.captures(&text)) else { return };
-    if captures.get(4).is_some() {
+    if captures.get(2).is_some() {
         return;
     }
-    let number = |n: usize| captures.get(n).and_then(|m| m.as_str().parse::<i64>().ok());
-    let offset = match captures[1].to_lowercase().as_str() {
-        "yesterday" => -1,
-        "today" => 0,
-        "tomorrow" => 1,
-        _ => match (number(2), number(3)) {
-            (Some(days), _) => -days,
-            (_, Some(days)) => days,
-            _ => return,
-        },
-    };
+    let offset = if captures[1].eq_ignore_ascii_case("yesterday") { -1 } else { 1 };
     let (Some(day), Some(found)) = (dates::day(recorded, offset), captures.get(1)) else { return };
     let mut new = text.clone();
     new.replace_range(found.range(), &format!("on {day}"));
