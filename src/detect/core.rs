@@ -57,7 +57,7 @@ impl Core {
             match &rule.matcher {
                 Matcher::Pattern { regex, lines } => {
                     let raw = rule.views == [View::Raw];
-                    let probe = Probe { target: Target::Rule(i), regex: regex.clone(), raw, lines: *lines };
+                    let probe = Probe::new(Target::Rule(i), regex.clone(), raw, *lines);
                     items.push((probe, rule.keywords.clone()));
                 }
                 Matcher::Detector(slug) => detectors.entry(slug.clone()).or_default().push(i),

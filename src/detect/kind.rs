@@ -46,7 +46,7 @@ pub(super) fn probes() -> Vec<(Probe, Vec<String>)> {
         .enumerate()
         .filter_map(|(i, cue)| {
             let regex = Regex::new(&format!("(?m){}", expand(cue.pattern))).ok()?;
-            let probe = Probe { target: Target::Cue(i), regex, raw: false, lines: true };
+            let probe = Probe::new(Target::Cue(i), regex, false, true);
             Some((probe, cue.keywords.iter().map(|k| (*k).to_owned()).collect()))
         })
         .collect()
