@@ -18,6 +18,9 @@ use crate::domain::Span;
 /// Bytes on each side of a keyword. The longest honest pattern spans about 250 bytes.
 const WINDOW: usize = 400;
 
+/// A probe without a window.
+const NOTHING: (usize, usize) = (usize::MAX, 0);
+
 /// What a probe works for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
@@ -196,9 +199,8 @@ impl Engine {
     ) {
         let Some(dfa) = &self.dfa else { return };
         let Ok(mut state) = dfa.start_state(Anchored::No) else { return };
-        scratch.pending.clear();
-        scratch.pending.resize(self.probes.len(), (usize::MAX, 0));
-        scratch.touched.clear();
+        // Only touched entries are put back, so a short text does not pay for every probe.
+        scratch.pending.resize(self.probes.len(), NOTHING);
         let bytes = folded.text.as_bytes();
         *steps += bytes.len() as u64;
         let mut block = (0, 0);
@@ -234,10 +236,12 @@ impl Engine {
                 }
             }
         }
-        for number in std::mem::take(&mut scratch.touched) {
-            let window = scratch.pending[number as usize];
+        let mut touched = std::mem::take(&mut scratch.touched);
+        for number in touched.drain(..) {
+            let window = std::mem::replace(&mut scratch.pending[number as usize], NOTHING);
             self.search(number, window, text, folded, &mut scratch.line, steps, found);
         }
+        scratch.touched = touched;
     }
 
     #[allow(clippy::too_many_arguments, reason = "the inner step of one loop; a struct would only rename them")]
