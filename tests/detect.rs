@@ -434,7 +434,7 @@ fn plain_ascii_is_scanned_at_100_mb_a_second() {
     texts.retain(|t| t.is_ascii() && t.len() > 40);
     let bytes: usize = texts.iter().map(String::len).sum();
     let mut best = 0.0_f64;
-    for stage in [Stage::Ingest, Stage::Write, Stage::Write] {
+    for stage in [Stage::Ingest, Stage::Write].into_iter().cycle().take(12) {
         let start = std::time::Instant::now();
         let found: usize = texts.iter().map(|t| examine(&scanner, t, stage).findings().len()).sum();
         let rate = bytes as f64 / 1e6 / start.elapsed().as_secs_f64();
