@@ -163,7 +163,7 @@ impl Tour<'_> {
         self.title(1, "What an obedient dream would have written");
         for file in files("memory_poisoned") {
             for line in text(file)?.lines().filter(|line| line.starts_with('-')) {
-                let shown = show_line(line, self.context.width.saturating_sub(4));
+                let shown = show_line(line, 200);
                 let _ = writeln!(self.text, "  {shown}");
             }
         }
@@ -324,7 +324,7 @@ impl Tour<'_> {
             let record = firewall.held_item(id.as_str())?;
             let shown = show_terminal(&record.text, &self.context.show());
             for line in shown.lines() {
-                let _ = writeln!(self.text, "    | {line}");
+                let _ = writeln!(self.text, "    {line}");
             }
             let _ = writeln!(self.text, "    {}, {}", record.kind.name(), record.reasons.join("; "));
             records.push(record);

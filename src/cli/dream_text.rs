@@ -5,14 +5,16 @@ use std::fmt::Write as _;
 use crate::consolidate::plan::{Operation, OperationKind, Tier};
 use crate::firewall::DreamReport;
 use crate::gate::{HeldRecord, Place};
-use crate::report::show_line;
 use crate::report::style::{Paint, Style};
 use crate::report::table::Table;
+use crate::report::{show_cell, show_line};
 
 use super::Context;
 
 /// Rows of one section beyond which the rest is counted.
-const ROWS: usize = 12;
+const ROWS: usize = 8;
+/// Columns of a sentence, beyond which it is cut; a terminal wraps it before that.
+const LINE: usize = 320;
 
 /// Everything a dream did, most important first.
 pub(super) fn render(report: &DreamReport, context: &Context) -> String {
@@ -125,19 +127,28 @@ fn operations(report: &DreamReport, context: &Context, out: &mut String) {
 
 /// One operation: what it does, on which notes, why.
 pub(super) fn operation(op: &Operation, applied: bool, context: &Context, out: &mut String) {
-    let width = context.width.saturating_sub(6);
     let state = match (op.tier, applied) {
         (Tier::Automatic, _) => "automatic",
         (Tier::Propose, true) => "accepted",
         (Tier::Propose, false) => "proposed",
     };
-    let _ = writeln!(out, "  {}  {state}, {}", op.id, op.rule);
-    let _ = writeln!(out, "      {}", show_line(&op.reason, width));
+    let _ = writeln!(out, "  {state:<9} {}  {} ({})", show_line(&op.reason, LINE), op.id, op.rule);
+    // What an insight rests on are whole transcripts: the report as JSON has them all.
+    let quoted = if op.kind == OperationKind::Insight { 0 } else { 3 };
+    let mut seen = Vec::new();
+    for evidence in &op.evidence {
+        let place = evidence.origin.input.trim_start_matches('/');
+        let line = format!("{}: {}", show_cell(place, 40), show_cell(&evidence.quote, context.width.max(60) - 20));
+        if !seen.contains(&line) && seen.len() < quoted {
+            let _ = writeln!(out, "      {line}");
+            seen.push(line);
+        }
+    }
     if let Some(output) = &op.output {
-        let _ = writeln!(out, "    + {}", show_line(&output.text, width));
+        let _ = writeln!(out, "    + {}", show_line(&output.text, LINE));
     }
     for warning in &op.warnings {
-        let _ = writeln!(out, "    ! {}", show_line(warning, width));
+        let _ = writeln!(out, "    ! {}", show_line(warning, LINE));
     }
 }
 
@@ -168,12 +179,12 @@ pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, cont
             record.severity.name().to_owned(),
             record.id.to_string(),
             record.kind.name().to_owned(),
-            show_line(&place, 26),
-            show_line(&why, 34),
-            show_line(&record.text, 44),
+            show_cell(&place, 30),
+            show_cell(&why, 40),
+            show_cell(&record.text, 50),
         ]);
     }
-    table.render(context.width.max(120), context.paint())
+    table.render(context.width.max(150), context.paint())
 }
 
 fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
@@ -196,9 +207,9 @@ fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
         }
         more_after(out, report.plan.not_measurable.len(), 3);
     }
-    if !report.plan.errors.is_empty() {
+    if !report.plan.errors.is_empty() || !report.stage_errors.is_empty() {
         title(out, paint, "Stage errors", "the notes they touch were kept");
-        for line in &report.plan.errors {
+        for line in report.plan.errors.iter().chain(&report.stage_errors) {
             let _ = writeln!(out, "  {}", show_line(line, 100));
         }
         out.push('\n');

@@ -159,18 +159,8 @@ pub(super) fn page(record: &HeldRecord, context: &Context) -> String {
         let first = record.first_reviewer.as_ref().map_or("none yet".to_owned(), |r| show_line(r.as_str(), 40));
         let _ = writeln!(out, "  needs two different reviewers; first yes: {first}");
     }
-    let hidden = crate::report::describe(&record.text);
-    let _ = writeln!(
-        out,
-        "\n{} ({}, sha256 {}{})",
-        paint.wrap(Style::Title, "Text"),
-        dream_text::bytes(record.text.len()),
-        record.digest.short(),
-        if hidden.is_empty() { String::new() } else { format!(", {hidden}") }
-    );
-    for line in show_terminal(&record.text, &context.show()).lines() {
-        let _ = writeln!(out, "  | {line}");
-    }
+    let _ = writeln!(out, "\n{}  {}", paint.wrap(Style::Title, "Text"), crate::report::describe(&record.text));
+    out.push_str(&show_terminal(&record.text, &context.show()));
     if !record.findings.is_empty() {
         let _ = writeln!(out, "\n{}", paint.wrap(Style::Title, "Findings"));
         for finding in &record.findings {

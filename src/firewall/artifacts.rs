@@ -54,14 +54,21 @@ pub fn from_session(session: &Session, version: Option<&str>) -> Artifacts {
             *known = None;
         }
     }
+    let labels: BTreeMap<String, String> = labels.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    // What does not parse stays absent: its criteria are open, and open is never a pass.
+    let known = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
+    let version = version.map(str::to_owned).or_else(|| labels.get("memory_version").cloned());
     Artifacts {
+        state: serde_json::from_str(known("state")).unwrap_or_default(),
+        task: serde_json::from_str(known("task")).unwrap_or_default(),
+        trace: serde_json::from_str(known("trace")).unwrap_or_default(),
         session: Some(session.id.clone()),
         agent: session.agent.clone(),
         answer: Some(answer),
         messages: Some(messages),
         calls: Some(calls),
-        labels: labels.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
-        memory: MemoryUse { version: version.map(str::to_owned), ..MemoryUse::default() },
+        memory: MemoryUse { version, ..MemoryUse::default() },
+        labels,
         ..Artifacts::default()
     }
 }

@@ -78,6 +78,8 @@ pub struct DreamReport {
     pub session_bytes: usize,
     /// The plan, as proposed.
     pub plan: Plan,
+    /// Edits that were left out because they would have changed a neighbour; their notes are kept.
+    pub stage_errors: Vec<String>,
     /// Ids of the operations that took effect.
     pub applied: Vec<String>,
     /// Every input note with its terminal disposition.
@@ -217,7 +219,7 @@ impl Firewall {
         held.extend(screened.held.iter().cloned());
         dedup_held(&mut held);
 
-        let mut dispositions = applied.dispositions;
+        let mut dispositions = applied.dispositions.clone();
         mark_redacted(&mut dispositions, &before.secrets);
         let output_notes = passed.approved.iter().map(|a| Document::parse(a.text()).notes().count()).sum();
         let mut report = DreamReport {
@@ -228,6 +230,7 @@ impl Firewall {
             events: screened.events,
             session_bytes: screened.bytes,
             applied: applied_ids(&plan, &accepted_ops),
+            stage_errors: applied.errors.clone(),
             plan,
             dispositions,
             held,
@@ -251,6 +254,9 @@ impl Firewall {
         report.held_new = self.put_held(&report.held)?;
         let change = Change::content(if ground.base.is_none() { "genesis" } else { "advance" });
         report.version = self.sign_approved(passed.approved, change, &[grant.principal().clone()])?;
+        for id in &applied.settled {
+            self.store.put_document("operation", id, "{}")?;
+        }
         self.save_dream(&report)?;
         progress(Progress::Done(1));
         Ok(report)
