@@ -136,6 +136,8 @@ pub(super) struct Engine {
     lengths: Vec<usize>,
     targets: Vec<Vec<u32>>,
     probes: Vec<Probe>,
+    /// Probes whose keywords all begin words (kind cues do): `use` in `because` wakes none.
+    at_word_start: Vec<bool>,
 }
 
 /// Working memory of one scan.
@@ -178,7 +180,8 @@ impl Engine {
             )
         };
         let lengths = patterns.iter().map(|p| p.len()).collect();
-        Some(Self { dfa, lengths, targets: literals.into_values().collect(), probes })
+        let at_word_start = probes.iter().map(|probe| matches!(probe.target, Target::Cue(_))).collect();
+        Some(Self { dfa, lengths, targets: literals.into_values().collect(), probes, at_word_start })
     }
 
     pub(super) fn probes(&self) -> &[Probe] {
@@ -213,8 +216,10 @@ impl Engine {
             for index in 0..dfa.match_len(state) {
                 let pattern = dfa.match_pattern(state, index).as_usize();
                 let start = end - self.lengths[pattern];
+                let inside_word = bytes[start].is_ascii_alphanumeric()
+                    && start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
                 for &number in &self.targets[pattern] {
-                    if !active[number as usize] {
+                    if !active[number as usize] || (inside_word && self.at_word_start[number as usize]) {
                         continue;
                     }
                     if end > block.1 || start < block.0 {
