@@ -7,3 +7,4 @@
 )]
 
 mod detect;
+mod rules;
