@@ -19,3 +19,4 @@ mod ledger_faults;
 mod notes;
 mod report;
 mod store_contract;
+mod rules;

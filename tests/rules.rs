@@ -1,0 +1,331 @@
+//! The shipped packs: lawful, exampled, mapped, small, and different from each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use memgate::detect::{Budget, Scanner, check};
+use memgate::domain::{Authority, Channel, Confidence, Severity, Stage, Untrusted};
+use memgate::ruleset::{DETECTORS, Lists, Matcher, ProblemKind, Rule, RuleSet, RuleSetError};
+
+/// Threats up to T30 that no rule names, each with the reason. Two-sided: a threat that gets a rule leaves this list.
+const NO_TEXT_RULE: [(&str, &str); 2] = [
+    ("T14", "a changed digit or host is only visible beside the approved entry"),
+    ("T15", "a loop of the agent's own notes is visible in lineage, not in words"),
+];
+/// Rules without outside ids. Two-sided.
+const NO_MAPS: [&str; 0] = [];
+/// Rules of low confidence inform only; each is listed so that none hides a weak pattern. Two-sided.
+const INFORM_ONLY: [&str; 2] = ["forged-approval.social-pressure", "laundering.certainty-inflation"];
+/// About ten rules a file; a topic that outgrows this is split.
+const RULES_PER_FILE: usize = 14;
+/// Longest pattern, bytes of its source: beyond it nobody can review it.
+const PATTERN_BYTES: usize = 4_000;
+/// Most keywords of one rule.
+const KEYWORDS: usize = 90;
+
+fn rules() -> &'static Arc<RuleSet> {
+    static SHARED: OnceLock<Arc<RuleSet>> = OnceLock::new();
+    SHARED.get_or_init(|| Arc::new(RuleSet::builtin().unwrap_or_else(|e| panic!("{e}"))))
+}
+
+fn scanner() -> &'static Scanner {
+    static SHARED: OnceLock<Scanner> = OnceLock::new();
+    SHARED.get_or_init(|| Scanner::new(Arc::clone(rules()), Budget::default()))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Ids that fire on `text`, for the channel a rule asks for.
+fn fired(text: &str, channel: Channel) -> BTreeSet<String> {
+    let examined = scanner().examine(&Untrusted::new(text), Stage::Write, channel, Authority::External);
+    examined.findings().iter().map(|f| f.rule.as_str().to_owned()).collect()
+}
+
+fn channel_of(rule: &Rule) -> Channel {
+    rule.channels.first().copied().unwrap_or(Channel::Memory)
+}
+
+/// Compares with a committed file; `MEMGATE_BLESS=1` rewrites it.
+fn golden(path: PathBuf, text: &str) {
+    if std::env::var_os("MEMGATE_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+    if committed != text {
+        let first = committed.lines().zip(text.lines()).find(|(a, b)| a != b);
+        panic!("{} is stale (MEMGATE_BLESS=1 rewrites it); first difference: {first:?}", path.display());
+    }
+}
+
+#[test]
+fn every_example_agrees_with_its_rule() {
+    let failures = check(rules());
+    let list: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), list.join("\n"));
+}
+
+#[test]
+fn there_are_at_least_eighty_rules_in_eight_families() {
+    let families: BTreeSet<&str> = rules().rules().iter().filter_map(|r| r.id.as_str().split('.').next()).collect();
+    assert!(rules().rules().len() >= 80, "{} rules", rules().rules().len());
+    assert!(families.len() >= 8, "{families:?}");
+}
+
+#[test]
+fn a_rule_lives_in_the_folder_of_its_family_and_files_stay_small() {
+    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
+    for rule in rules().rules() {
+        let family = rule.id.as_str().split('.').next().unwrap_or_default();
+        assert!(rule.pack.starts_with(&format!("{family}/")), "{} stands in {}", rule.id, rule.pack);
+        *files.entry(&rule.pack).or_default() += 1;
+    }
+    for (file, count) in files {
+        assert!(count <= RULES_PER_FILE, "{file} has {count} rules: split the topic");
+    }
+}
+
+#[test]
+fn every_threat_that_text_can_show_is_covered() {
+    let covered: BTreeSet<&str> = rules().rules().iter().flat_map(|r| r.threats.iter().map(String::as_str)).collect();
+    let excused: BTreeSet<&str> = NO_TEXT_RULE.iter().map(|(threat, _)| *threat).collect();
+    for number in 1..=30 {
+        let threat = format!("T{number:02}");
+        match (covered.contains(threat.as_str()), excused.contains(threat.as_str())) {
+            (false, false) => panic!("{threat} has no rule"),
+            (true, true) => panic!("{threat} has a rule now: take it off the list"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn exemptions_are_exactly_the_listed_ones() {
+    let named = |keep: &dyn Fn(&Rule) -> bool| -> BTreeSet<&str> {
+        rules().rules().iter().filter(|r| keep(r)).map(|r| r.id.as_str()).collect()
+    };
+    assert_eq!(named(&|r| r.maps.is_empty()), BTreeSet::from(NO_MAPS));
+    assert_eq!(named(&|r| r.confidence == Confidence::Low), BTreeSet::from(INFORM_ONLY));
+}
+
+#[test]
+fn every_coded_detector_has_exactly_one_entry() {
+    let mut slugs: Vec<&str> = rules()
+        .rules()
+        .iter()
+        .filter_map(|r| match &r.matcher {
+            Matcher::Detector(slug) => Some(slug.as_str()),
+            Matcher::Pattern { .. } => None,
+        })
+        .collect();
+    slugs.sort_unstable();
+    assert_eq!(slugs, DETECTORS);
+}
+
+#[test]
+fn patterns_and_keyword_lists_stay_reviewable() {
+    for rule in rules().rules() {
+        if let Matcher::Pattern { regex, .. } = &rule.matcher {
+            assert!(regex.as_str().len() <= PATTERN_BYTES, "{}: {} bytes", rule.id, regex.as_str().len());
+            assert!(!regex.as_str().contains(".*"), "{}: an unbounded gap crosses sentences", rule.id);
+        }
+        assert!(rule.keywords.len() <= KEYWORDS, "{}: {} keywords", rule.id, rule.keywords.len());
+        let unique: BTreeSet<&String> = rule.keywords.iter().collect();
+        assert_eq!(unique.len(), rule.keywords.len(), "{}: a keyword twice", rule.id);
+    }
+}
+
+#[test]
+fn words_for_people_say_something() {
+    for rule in rules().rules() {
+        for (what, text, least) in [("title", &rule.title, 15), ("why", &rule.why, 25), ("advice", &rule.advice, 25)] {
+            assert!(text.len() >= least, "{}: {what} is too short", rule.id);
+            assert!(!text.contains('\n') && text.trim() == text, "{}: {what} has loose white space", rule.id);
+        }
+        assert!(rule.title.len() <= 90, "{}: a title is one line", rule.id);
+    }
+}
+
+#[test]
+fn examples_name_only_reserved_hosts() {
+    let host = regex::Regex::new(r"(?:https?://|@)([a-z0-9.-]+\.[a-z]{2,})").unwrap();
+    for rule in rules().rules() {
+        for text in rule.examples.fires.iter().chain(&rule.examples.quiet) {
+            let lower = text.to_lowercase();
+            for found in host.captures_iter(&lower) {
+                let name = &found[1];
+                let reserved = [".invalid", ".test", ".example"].iter().any(|end| name.ends_with(end))
+                    || name.ends_with("ngrok.io")
+                    || name == "example.com";
+                assert!(reserved, "{}: {name}", rule.id);
+            }
+        }
+    }
+}
+
+const GOOD: &str = r#"
+- id: injection.sample
+  title: A sample rule for the loader
+  status: preview
+  since: 0.1.0
+  severity: high
+  confidence: medium
+  stages: [write]
+  maps: [owasp-llm-2025:LLM01]
+  threats: [T01]
+  keywords: [zebra]
+  pattern: '\bzebra\b'
+  why: Zebras are not allowed here at all.
+  advice: Take the zebra out.
+  examples:
+    fires: [a zebra, two zebra herds]
+    quiet: [a zebrafish, a horse]
+"#;
+
+fn problems(pack: &str, retired: &str) -> Vec<ProblemKind> {
+    let taxonomy = std::fs::read_to_string(root().join("rules/taxonomy.yaml")).unwrap();
+    let lists = Lists::parse(&taxonomy, retired).unwrap();
+    match RuleSet::from_packs_with([("injection/sample.yaml", pack)], &lists) {
+        Ok(_) => Vec::new(),
+        Err(RuleSetError::Refused { problems }) => problems.iter().map(|p| p.kind).collect(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn bad_rules_are_refused_by_name() {
+    assert_eq!(problems(GOOD, ""), []);
+    let twice = format!("{GOOD}{GOOD}");
+    assert_eq!(problems(&twice, ""), [ProblemKind::DuplicateId]);
+    assert_eq!(problems(GOOD, "- id: injection.sample\n  since: 0.1.0\n  why: too wide\n"), [ProblemKind::RetiredId]);
+    for (from, to, kind) in [
+        ("  severity: high", "  severity: high\n  colour: red", ProblemKind::Schema),
+        ("  severity: high", "  severity: awful", ProblemKind::Schema),
+        ("injection.sample", "Injection Sample", ProblemKind::BadId),
+        ("LLM01", "LLM99", ProblemKind::UnknownMapping),
+        ("[T01]", "[T99]", ProblemKind::UnknownThreat),
+        ("0.1.0", "soon", ProblemKind::BadSince),
+        ("[a zebra, two zebra herds]", "[a zebra]", ProblemKind::TooFewExamples),
+        ("[a zebrafish, a horse]", "[a zebrafish]", ProblemKind::TooFewExamples),
+        ("Take the zebra out.", "''", ProblemKind::MissingText),
+        ("Zebras are not allowed here at all.", "' '", ProblemKind::MissingText),
+        ("  keywords: [zebra]", "  keywords: [z]", ProblemKind::BadKeyword),
+        ("  keywords: [zebra]\n", "", ProblemKind::BadKeyword),
+        (r"'\bzebra\b'", r"'(?=zebra)'", ProblemKind::BadPattern),
+        (r"'\bzebra\b'", r"'(zebra)\1'", ProblemKind::BadPattern),
+        (r"'\bzebra\b'", r"'(?:\w{50}){50}'", ProblemKind::BadPattern),
+        (r"'\bzebra\b'", "'(?:zebra)?'", ProblemKind::EmptyPattern),
+        (r"  pattern: '\bzebra\b'", "  detector: no-such-slug", ProblemKind::UnknownDetector),
+        (r"  pattern: '\bzebra\b'", "  pattern: zebra\n  detector: secrets", ProblemKind::MatcherCount),
+        ("[write]", "[]", ProblemKind::NoStage),
+    ] {
+        let pack = GOOD.replace(from, to);
+        assert_ne!(pack, GOOD, "{from}");
+        assert!(problems(&pack, "").contains(&kind), "{to}: {:?}", problems(&pack, ""));
+    }
+}
+
+#[test]
+fn an_example_that_lies_is_found() {
+    for (from, to) in [("two zebra herds", "two horses"), ("a zebrafish", "one zebra"), ("a zebrafish", "a donkey")] {
+        let lists = Lists::parse("- id: owasp-llm-2025:LLM01\n  title: Prompt Injection\n", "").unwrap();
+        let pack = GOOD.replace(from, to);
+        let set = RuleSet::from_packs_with([("injection/sample.yaml", pack)], &lists).unwrap();
+        assert!(!check(&Arc::new(set)).is_empty(), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn the_taxonomy_names_list_edition_and_title() {
+    let text = std::fs::read_to_string(root().join("rules/taxonomy.yaml")).unwrap();
+    let id = regex::Regex::new(
+        r"^- id: (?:owasp-asi-2026:ASI\d\d|owasp-llm-2025:LLM\d\d|atlas-5\.6\.1:AML\.T\d{4}(?:\.\d{3})?|nist-aml-2025:NISTAML\.\d{3})$",
+    )
+    .unwrap();
+    let ids: Vec<&str> = text.lines().filter(|l| l.starts_with("- id:")).collect();
+    assert!(ids.iter().all(|line| id.is_match(line)), "{ids:?}");
+    assert!(ids.is_sorted() && ids.windows(2).all(|w| w[0] != w[1]));
+    assert_eq!(text.lines().filter(|l| l.starts_with("  title: \"")).count(), ids.len());
+}
+
+/// Which rules fire on which examples, in both directions.
+#[test]
+fn no_two_rules_are_one() {
+    let mut hits: BTreeMap<String, BTreeSet<(String, usize)>> = BTreeMap::new();
+    let mut table = String::from("# Rules that fire on the `fires` examples of each rule, besides the rule itself.\n");
+    for rule in rules().rules() {
+        let mut others = BTreeSet::new();
+        for (number, text) in rule.examples.fires.iter().enumerate() {
+            for id in fired(text, channel_of(rule)) {
+                hits.entry(id.clone()).or_default().insert((rule.id.as_str().to_owned(), number));
+                if id != rule.id.as_str() {
+                    others.insert(id);
+                }
+            }
+        }
+        if !others.is_empty() {
+            let others: Vec<String> = others.into_iter().collect();
+            let _ = writeln!(table, "{}: {}", rule.id, others.join(", "));
+        }
+    }
+    let mut seen: BTreeMap<Vec<(String, usize)>, &str> = BTreeMap::new();
+    for (id, examples) in &hits {
+        if let Some(twin) = seen.insert(examples.iter().cloned().collect(), id) {
+            panic!("{twin} and {id} fire on the same examples: one rule too many");
+        }
+    }
+    golden(root().join("tests/golden/rules-overlap.txt"), &table);
+}
+
+#[test]
+fn the_index_is_the_one_the_packs_give() {
+    let mut out = String::from(
+        "# Rules\n\nGenerated from `packs/` by the tests (`MEMGATE_BLESS=1` rewrites it). How to write one: `README.md`.\n",
+    );
+    let mut family = "";
+    for rule in rules().rules() {
+        let own = rule.id.as_str().split('.').next().unwrap_or_default();
+        if own != family {
+            family = own;
+            let _ = write!(out, "\n## {family}\n\n| Rule | Severity / confidence | Threats | What it finds |\n|---|---|---|---|\n");
+        }
+        let _ = writeln!(
+            out,
+            "| `{}` | {} / {} | {} | {} |",
+            rule.id,
+            rule.severity.name(),
+            rule.confidence.name(),
+            rule.threats.join(" "),
+            rule.title
+        );
+    }
+    let holding = rules().rules().iter().filter(|r| r.severity >= Severity::High && r.confidence >= Confidence::Medium);
+    let _ = write!(out, "\n{} rules, of which {} hold a text alone.\n", rules().rules().len(), holding.count());
+    golden(root().join("rules/INDEX.md"), &out);
+}
+
+/// Work is counted, not timed: all keywords of all rules in one text, as one block, twice over.
+#[test]
+fn hostile_text_costs_at_most_one_look_per_rule_and_byte() {
+    let mut text = String::new();
+    for rule in rules().rules() {
+        for keyword in &rule.keywords {
+            text.push_str(keyword);
+            text.push(' ');
+        }
+    }
+    text = text.replace('\n', " ");
+    let text = text.repeat(2);
+    let length = text.len() as u64;
+    // Two folded forms, a few views made of the text itself, and every rule once over each.
+    let steps = length * (rules().rules().len() as u64 + 40) * 4;
+    let budget = Budget { steps, findings: 100_000, ..Budget::default() };
+    let scanner = Scanner::new(Arc::clone(rules()), budget);
+    let examined = scanner.examine(&Untrusted::new(&text), Stage::Write, Channel::Memory, Authority::External);
+    assert!(!examined.coverage().limits().iter().any(|l| l.name() == "steps"), "{:?}", examined.coverage());
+}
