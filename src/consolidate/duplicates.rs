@@ -30,7 +30,8 @@ pub(super) fn exact(snapshot: &Snapshot, steering: &Steering, builder: &mut Buil
     let mut same_place: BTreeMap<Spot<'_>, Vec<usize>> = BTreeMap::new();
     for at in builder.live().into_iter().filter(|at| mergeable(at)) {
         let e = &entries[at];
-        let date = if e.event { e.key.date_text.as_deref().unwrap_or("") } else { "" };
+        // Said again on another day may be another day's event: automatic only when the dates agree.
+        let date = e.key.date_text.as_deref().unwrap_or("");
         let key = (e.scope.as_str(), e.key.key.as_str(), e.context.as_str(), e.authority, e.principal.as_str(), date);
         same_place.entry(key).or_default().push(at);
     }

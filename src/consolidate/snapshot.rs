@@ -283,7 +283,9 @@ fn is_self_contained(key: &Key) -> bool {
 
 /// True for statements that report something that happened once: they never update each other.
 fn is_event(key: &Key) -> bool {
-    let past = key.tokens.iter().take(12).any(|t| words::EVENT_VERBS.contains(t.fold.as_str()));
+    // "DATE: it was full" is one line of a log; the next day's line is another event, not the same fact again.
+    let was = |fold: &str| matches!(fold, "was" | "were" | "had");
+    let past = key.tokens.iter().take(12).any(|t| words::EVENT_VERBS.contains(t.fold.as_str()) || was(&t.fold));
     let has_date = key.tokens.iter().any(|t| t.class == Class::Date) || key.dated.is_some();
     let strong =
         ["merged", "deployed", "released", "shipped", "incident", "outage", "postmortem", "crashed", "visited", "met"];

@@ -59,9 +59,9 @@ pub fn from_session(session: &Session, version: Option<&str>) -> Artifacts {
     let known = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
     let version = version.map(str::to_owned).or_else(|| labels.get("memory_version").cloned());
     Artifacts {
-        state: serde_json::from_str(known("state")).unwrap_or_default(),
-        task: serde_json::from_str(known("task")).unwrap_or_default(),
-        trace: serde_json::from_str(known("trace")).unwrap_or_default(),
+        state: serde_json::from_str(known("artifacts.state")).unwrap_or_default(),
+        task: serde_json::from_str(known("artifacts.task")).unwrap_or_default(),
+        trace: serde_json::from_str(known("artifacts.trace")).unwrap_or_default(),
         session: Some(session.id.clone()),
         agent: session.agent.clone(),
         answer: Some(answer),

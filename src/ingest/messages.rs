@@ -52,7 +52,7 @@ pub(super) fn document(raw: &str, draft: &mut Draft, node: &Node<'_>, format: Fo
             }
             // What the harness knows beyond the words, as JSON text: read by the grader only.
             key @ ("state" | "task" | "trace") if !member.node.members().is_empty() => {
-                draft.label(key, member.node.span.slice(raw).unwrap_or_default());
+                draft.label(&format!("artifacts.{key}"), member.node.span.slice(raw).unwrap_or_default());
             }
             key => {
                 if let Some(value) = value() {
