@@ -21,9 +21,9 @@ const INFORM_ONLY: [&str; 2] = ["forged-approval.social-pressure", "laundering.c
 /// About ten rules a file; a topic that outgrows this is split.
 const RULES_PER_FILE: usize = 14;
 /// Longest pattern, bytes of its source: beyond it nobody can review it.
-const PATTERN_BYTES: usize = 4_000;
+const PATTERN_BYTES: usize = 5_000;
 /// Most keywords of one rule.
-const KEYWORDS: usize = 90;
+const KEYWORDS: usize = 96;
 
 fn rules() -> &'static Arc<RuleSet> {
     static SHARED: OnceLock<Arc<RuleSet>> = OnceLock::new();
@@ -292,7 +292,10 @@ fn the_index_is_the_one_the_packs_give() {
         let own = rule.id.as_str().split('.').next().unwrap_or_default();
         if own != family {
             family = own;
-            let _ = write!(out, "\n## {family}\n\n| Rule | Severity / confidence | Threats | What it finds |\n|---|---|---|---|\n");
+            let _ = write!(
+                out,
+                "\n## {family}\n\n| Rule | Severity / confidence | Threats | What it finds |\n|---|---|---|---|\n"
+            );
         }
         let _ = writeln!(
             out,
@@ -328,4 +331,84 @@ fn hostile_text_costs_at_most_one_look_per_rule_and_byte() {
     let scanner = Scanner::new(Arc::clone(rules()), budget);
     let examined = scanner.examine(&Untrusted::new(&text), Stage::Write, Channel::Memory, Authority::External);
     assert!(!examined.coverage().limits().iter().any(|l| l.name() == "steps"), "{:?}", examined.coverage());
+}
+
+#[derive(serde::Deserialize)]
+struct Row {
+    text: String,
+    label: u8,
+    channel: String,
+}
+
+/// Prints recall and false alarms per source: a text is held by one `high` or `critical` finding or
+/// two rules of `medium`, each of confidence `medium` or more. Prints the rules that fire on honest text too.
+#[test]
+#[ignore = "needs: MEMGATE_CORPUS=<folder of labelled .jsonl>"]
+fn recall_and_false_alarms_by_source() {
+    let folder = std::env::var("MEMGATE_CORPUS").unwrap();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let mut report = String::new();
+    let mut alarms: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    let mut hits: BTreeMap<String, usize> = BTreeMap::new();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "jsonl")) {
+        let source = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let (mut all, mut held) = ([0_usize; 2], [0_usize; 2]);
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let row: Row = serde_json::from_str(line).unwrap();
+            let channel = match row.channel.as_str() {
+                "user" => Channel::User,
+                "memory" => Channel::Memory,
+                _ => Channel::Tool,
+            };
+            let text = Untrusted::new(&row.text);
+            let examined = scanner().examine(&text, Stage::Write, channel, Authority::External);
+            let sure = examined.findings().iter().filter(|f| f.confidence >= Confidence::Medium);
+            let (strong, medium): (Vec<_>, Vec<_>) =
+                sure.filter(|f| f.severity >= Severity::Medium).partition(|f| f.severity >= Severity::High);
+            let ids = |list: &[&memgate::domain::Finding]| -> BTreeSet<String> {
+                list.iter().map(|f| f.rule.as_str().to_owned()).collect()
+            };
+            let (strong, medium) = (ids(&strong), ids(&medium));
+            let label = usize::from(row.label == 1);
+            all[label] += 1;
+            if !strong.is_empty() || medium.len() >= 2 {
+                held[label] += 1;
+                for id in if strong.is_empty() { &medium } else { &strong } {
+                    if label == 0 {
+                        *alarms.entry(id.clone()).or_default().entry(source.clone()).or_default() += 1;
+                    } else {
+                        *hits.entry(id.clone()).or_default() += 1;
+                    }
+                }
+                if std::env::var_os("MEMGATE_SHOW").is_some() && label == 0 {
+                    for f in examined.findings() {
+                        println!("ALARM {source} {} [{}] {:?}", f.rule, f.view.name(), f.excerpt);
+                    }
+                }
+            } else if std::env::var_os("MEMGATE_SHOW").is_some() && label == 1 {
+                println!("MISS {source} {:?}", row.text.chars().take(200).collect::<String>());
+            }
+        }
+        let share = |i: usize| if all[i] == 0 { 0.0 } else { 100.0 * held[i] as f64 / all[i] as f64 };
+        let _ = writeln!(
+            report,
+            "{source:28} false alarms {:5} / {:5} = {:5.2} %   recall {:5} / {:5} = {:5.1} %",
+            held[0],
+            all[0],
+            share(0),
+            held[1],
+            all[1],
+            share(1)
+        );
+    }
+    println!("{report}");
+    let mut alarms: Vec<_> = alarms.into_iter().map(|(id, by)| (by.values().sum::<usize>(), id, by)).collect();
+    alarms.sort_by(|a, b| b.cmp(a));
+    for (count, id, by) in alarms {
+        println!("{count:5} {id} {by:?}");
+    }
+    let silent: Vec<&str> =
+        rules().rules().iter().map(|r| r.id.as_str()).filter(|id| !hits.contains_key(*id)).collect();
+    println!("without a hit: {silent:?}");
 }
