@@ -47,9 +47,9 @@ pub(super) fn render(report: &DreamReport, context: &Context) -> String {
         more(&mut out, report.refused.len());
     }
     if !report.redacted.is_empty() {
-        title(&mut out, paint, &format!("Masked ({})", report.redacted.len()), "secrets are stored as marks only");
+        title(&mut out, paint, &format!("Masked ({})", report.redacted.len()), "secrets: masked in memories, never learned from transcripts");
         for (path, rule) in report.redacted.iter().take(ROWS) {
-            let _ = writeln!(out, "  {}  {rule}", show_line(path.as_str(), 60));
+            let _ = writeln!(out, "  {}  {rule}", show_line(path, 80));
         }
         more(&mut out, report.redacted.len());
     }

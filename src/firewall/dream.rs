@@ -90,8 +90,9 @@ pub struct DreamReport {
     pub held_new: usize,
     /// Notes turned away: memory or session, and why.
     pub refused: Vec<RefusedNote>,
-    /// Masked secrets: memory and rule.
-    pub redacted: Vec<(MemoryPath, String)>,
+    /// Secrets: masked in a memory, or a span of a transcript the dream did not see; place and rule. Places are
+    /// untrusted: show them escaped.
+    pub redacted: Vec<(String, String)>,
     /// Memories in the output.
     pub output_memories: usize,
     /// Notes in the output.
@@ -222,6 +223,10 @@ impl Firewall {
         let mut dispositions = applied.dispositions.clone();
         mark_redacted(&mut dispositions, &before.secrets);
         let output_notes = passed.approved.iter().map(|a| Document::parse(a.text()).notes().count()).sum();
+        let in_memories = passed.redacted.iter().map(|(path, rule)| (path.to_string(), rule.to_string()));
+        let in_sessions =
+            screened.secrets.iter().map(|(id, event, rule)| (format!("session {id} event {event}"), rule.to_string()));
+        let redacted = in_memories.chain(in_sessions).collect();
         let mut report = DreamReport {
             base: plan.base,
             memories: memories.len(),
@@ -236,7 +241,7 @@ impl Firewall {
             held,
             held_new: 0,
             refused,
-            redacted: passed.redacted.iter().map(|(path, rule)| (path.clone(), rule.to_string())).collect(),
+            redacted,
             output_memories: passed.approved.len(),
             output_notes,
             version: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::consolidate::plan::Marks;
 use crate::detect::{Coverage, Scanner, kind};
-use crate::domain::{Authority, Digest, Finding, Kind, Origin, SessionId, Severity, Span, Stage, Timestamp, Untrusted};
+use crate::domain::{Authority, Digest, Finding, Kind, Origin, RuleId, SessionId, Severity, Span, Stage, Timestamp, Untrusted};
 use crate::gate::decide::{HeldNote, Verdict, holds_span};
 use crate::gate::{HeldRecord, Place, Policy};
 use crate::ingest::{Event, EventKind, Session};
@@ -13,6 +13,8 @@ use super::dream::sets;
 
 /// Texts longer than this are pages, not fragments: they are scanned alone.
 const FRAGMENT_BYTES: usize = 600;
+/// Shorter texts ("yes, please") say nothing to put together.
+const FRAGMENT_LEAST: usize = 24;
 
 /// What the screen says about the sessions of a dream.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Screened {
     pub(super) marks: BTreeMap<(SessionId, usize), Marks>,
     /// Spans that are kept away from the dream, as quarantine items.
     pub(super) held: Vec<HeldRecord>,
+    /// Spans with secrets, kept away from the dream: session, event, rule. Their text is kept nowhere else.
+    pub(super) secrets: Vec<(SessionId, usize, RuleId)>,
     /// Events looked at.
     pub(super) events: usize,
     /// Bytes looked at.
@@ -52,8 +56,15 @@ pub(super) fn screen_sessions(
             let examined = scanner.examine(text, Stage::Ingest, event.origin.channel, event.origin.authority);
             let incomplete = *examined.coverage() != Coverage::Full;
             let mut findings = examined.findings().to_vec();
-            // Secrets are masked wherever text is stored; a transcript that shows one is no attack.
+            // A transcript that shows a secret is no attack, but nothing is learned from it either: a
+            // quarantine item would copy the secret.
+            let secrets: Vec<RuleId> = findings.iter().filter(|f| policy.redacts(f)).map(|f| f.rule.clone()).collect();
             findings.retain(|f| !policy.redacts(f));
+            if let Some(rule) = secrets.into_iter().next() {
+                screened.marks.insert((session.id.clone(), number), Marks { findings, held: true });
+                screened.secrets.push((session.id.clone(), number, rule));
+                continue;
+            }
             let held = incomplete || holds_span(&findings, policy);
             if held || !findings.is_empty() {
                 screened.marks.insert((session.id.clone(), number), Marks { findings, held });
@@ -72,9 +83,11 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
     for session in sessions {
         for (number, event) in session.events.iter().enumerate() {
             let text = event_text(event);
-            let speaks = matches!(event.kind, EventKind::Message { .. }) && event.origin.authority <= Authority::User;
+            // The agent's own words are answers to fragments, not fragments.
+            let speaks = matches!(event.origin.authority, Authority::User | Authority::External)
+                && !matches!(event.kind, EventKind::ToolUse { .. });
             let marked = screened.marks.get(&(session.id.clone(), number)).is_some_and(|m| m.held);
-            if speaks && !marked && !text.is_empty() && text.len() <= FRAGMENT_BYTES {
+            if speaks && !marked && (FRAGMENT_LEAST..=FRAGMENT_BYTES).contains(&text.len()) {
                 groups.entry(session.principal.as_str()).or_default().push((session, number, event));
             }
         }
@@ -103,6 +116,9 @@ fn collect_held(policy: &Policy, ruleset: Digest, sessions: &[Session], now: Tim
     for session in sessions {
         for (number, event) in session.events.iter().enumerate() {
             let Some(mark) = screened.marks.get(&(session.id.clone(), number)).filter(|m| m.held) else { continue };
+            if screened.secrets.iter().any(|(id, event, _)| *id == session.id && *event == number) {
+                continue;
+            }
             let full = event_text(event).peek_unscanned();
             let (text, offset) = window(full, &mark.findings);
             let digest = Digest::of(text);
