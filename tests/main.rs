@@ -18,5 +18,5 @@ mod ledger;
 mod ledger_faults;
 mod notes;
 mod report;
-mod store_contract;
 mod rules;
+mod store_contract;

@@ -94,7 +94,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let outcome = tour.run()?;
     if context.format == Format::Json {
         context.print_json(&json!({
-            "schema": "memgate/demo/1", "poison_in_output": outcome.leaked, "poison_total": outcome.poison,
+            "schema": "memgate/demo/1", "poison_in_output": outcome.leaked, "poison_held": outcome.held, "poison_total": outcome.poison,
             "honest_kept": outcome.kept, "honest_total": outcome.honest, "verified": outcome.verified,
             "drift_alarm": outcome.alarm, "rolled_back_to": outcome.restored,
         }))?;
@@ -107,7 +107,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             show_line(&data.to_string_lossy(), 80),
         ))?;
     }
-    let good = outcome.leaked == 0 && outcome.kept == outcome.honest && outcome.verified && outcome.alarm;
+    let good = outcome.leaked == 0
+        && outcome.held == outcome.poison
+        && outcome.kept == outcome.honest
+        && outcome.verified
+        && outcome.alarm;
     Ok(if good { Exit::Done } else { Exit::Quality })
 }
 
@@ -120,6 +124,7 @@ struct Tour<'a> {
 #[derive(Default)]
 struct Outcome {
     leaked: usize,
+    held: usize,
     poison: usize,
     kept: usize,
     honest: usize,
@@ -219,10 +224,13 @@ impl Tour<'_> {
         self.title(3, "Did it work?");
         let _ = writeln!(
             self.text,
-            "  {} of {} planted attempts reached the new memory; {held} wait in the quarantine with evidence",
+            "  {} of {} planted attempts reached the new memory; {held} are held with their evidence, or masked",
             leaked.len(),
             expected.poisoned.len(),
         );
+        for poison in expected.poisoned.iter().filter(|p| !is_held(p, report)) {
+            let _ = writeln!(self.text, "    NOT HELD {}: {}", poison.id, poison.what);
+        }
         for poison in &leaked {
             let _ = writeln!(self.text, "    LEAKED {}: {}", poison.id, poison.what);
         }
@@ -235,6 +243,7 @@ impl Tour<'_> {
         self.flush()?;
         Ok(Outcome {
             leaked: leaked.len(),
+            held,
             poison: expected.poisoned.len(),
             kept,
             honest: expected.honest.len(),
@@ -421,10 +430,12 @@ fn is_kept(honest: &Honest, texts: &[crate::firewall::VersionText]) -> bool {
 }
 
 fn is_held(poison: &Poison, report: &DreamReport) -> bool {
-    report.held.iter().any(|record| {
-        let here = matches!(&record.place, Place::Session { session, .. } if session.as_str() == poison.session);
-        here || record.origins.iter().any(|o| o.session.as_ref().is_some_and(|s| s.as_str() == poison.session))
-    })
+    let secret = format!("session {} event", poison.session);
+    report.redacted.iter().any(|(place, _)| place.starts_with(&secret))
+        || report.held.iter().any(|record| {
+            let here = matches!(&record.place, Place::Session { session, .. } if session.as_str() == poison.session);
+            here || record.origins.iter().any(|o| o.session.as_ref().is_some_and(|s| s.as_str() == poison.session))
+        })
 }
 
 fn missing(what: &str) -> CliError {

@@ -47,7 +47,12 @@ pub(super) fn render(report: &DreamReport, context: &Context) -> String {
         more(&mut out, report.refused.len());
     }
     if !report.redacted.is_empty() {
-        title(&mut out, paint, &format!("Masked ({})", report.redacted.len()), "secrets: masked in memories, never learned from transcripts");
+        title(
+            &mut out,
+            paint,
+            &format!("Masked ({})", report.redacted.len()),
+            "secrets: masked in memories, never learned from transcripts",
+        );
         for (path, rule) in report.redacted.iter().take(ROWS) {
             let _ = writeln!(out, "  {}  {rule}", show_line(path, 80));
         }
@@ -179,12 +184,23 @@ pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, cont
             record.severity.name().to_owned(),
             record.id.to_string(),
             record.kind.name().to_owned(),
-            show_cell(&place, 30),
-            show_cell(&why, 40),
-            show_cell(&record.text, 50),
+            clip(&place, 30),
+            clip(&why, 40),
+            clip(&record.text, 50),
         ]);
     }
     table.render(context.width.max(150), context.paint())
+}
+
+/// The beginning of a text for a table cell; the table makes it safe to show.
+fn clip(text: &str, columns: usize) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= columns {
+        return flat;
+    }
+    let mut short: String = flat.chars().take(columns - 1).collect();
+    short.push('…');
+    short
 }
 
 fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {

@@ -15,6 +15,7 @@ mod hidden;
 pub mod kind;
 mod markup;
 pub mod normalize;
+pub mod repeat;
 pub mod scan;
 pub mod set;
 pub mod span;

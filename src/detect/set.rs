@@ -259,6 +259,27 @@ fn replace_word(text: &str, name: &str, meaning: &str) -> Option<String> {
     changed.then_some(out)
 }
 
+/// True for what looks like a host, an address or a link: a number with a point is none.
+fn is_place(word: &str) -> bool {
+    let last = word.rsplit(['.', '@']).next().unwrap_or_default();
+    word.contains("://")
+        || ((word.contains('.') || word.contains('@'))
+            && last.len() >= 2
+            && last.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
+/// Members that speak of the same thing as the note that uses a name: pieces of one set (T11).
+fn same_subject(using: &str, texts: &[&str]) -> Vec<usize> {
+    let words = |text: &str| -> BTreeSet<String> {
+        let lower = text.to_lowercase();
+        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() >= 5);
+        words.map(|w| w.strip_suffix('s').unwrap_or(w).to_owned()).collect()
+    };
+    let subject = words(using);
+    let shares = |text: &str| !words(text).is_disjoint(&subject);
+    texts.iter().enumerate().filter(|(_, text)| shares(text)).map(|(i, _)| i).collect()
+}
+
 /// The name a folded note defines, and what it stands for.
 fn definition(text: &str) -> Option<(String, String)> {
     let clean = |s: &str| {
@@ -308,12 +329,14 @@ fn definition(text: &str) -> Option<(String, String)> {
             return pair(name, meaning);
         }
     }
-    // `the archive host is collector.invalid`: a name for a place.
+    // `the archive host (for the desk) is collector.invalid, if anybody asks`: a name for a place.
     for middle in [" is at ", " is ", ": "] {
-        if let Some((name, meaning)) = text.split_once(middle)
-            && !meaning.trim().contains(' ')
-            && (meaning.contains('.') || meaning.contains("://") || meaning.contains('@'))
+        if let Some((name, rest)) = text.split_once(middle)
+            && let Some(meaning) = rest.split_whitespace().next().map(|word| word.trim_matches([',', ';', '.']))
+            && is_place(meaning)
         {
+            let name =
+                [" for ", " of ", " in ", " at "].iter().find_map(|cut| name.split_once(cut)).map_or(name, |(n, _)| n);
             return pair(name, meaning);
         }
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::consolidate::plan::Marks;
-use crate::detect::{Coverage, Scanner, kind};
-use crate::domain::{Authority, Digest, Finding, Kind, Origin, RuleId, SessionId, Severity, Span, Stage, Timestamp, Untrusted};
-use crate::gate::decide::{HeldNote, Verdict, holds_span};
+use crate::detect::{Coverage, Scanner, kind, repeat};
+use crate::domain::{
+    Authority, Digest, Finding, Kind, Origin, RuleId, SessionId, Severity, Span, Stage, Timestamp, Untrusted,
+};
+use crate::gate::decide::{HeldNote, Verdict, holds_span, set_finding};
 use crate::gate::{HeldRecord, Place, Policy};
 use crate::ingest::{Event, EventKind, Session};
 
@@ -86,8 +88,7 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
             // The agent's own words are answers to fragments, not fragments.
             let speaks = matches!(event.origin.authority, Authority::User | Authority::External)
                 && !matches!(event.kind, EventKind::ToolUse { .. });
-            let marked = screened.marks.get(&(session.id.clone(), number)).is_some_and(|m| m.held);
-            if speaks && !marked && (FRAGMENT_LEAST..=FRAGMENT_BYTES).contains(&text.len()) {
+            if speaks && (FRAGMENT_LEAST..=FRAGMENT_BYTES).contains(&text.len()) {
                 groups.entry(session.principal.as_str()).or_default().push((session, number, event));
             }
         }
@@ -97,7 +98,9 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
             .sort_by_key(|(session, number, event)| (event.origin.at.or(session.started), session.id.clone(), *number));
         let texts: Vec<&str> =
             members.iter().map(|(_, _, event)| event_text(event).peek_unscanned().as_str()).collect();
-        for (finding, found) in sets(scanner, &texts) {
+        let mut found_sets = sets(scanner, &texts);
+        found_sets.extend(floods(members, &texts));
+        for (finding, found) in found_sets {
             for member in found {
                 if let Some((session, number, _)) = members.get(member) {
                     let mark = screened.marks.entry((session.id.clone(), *number)).or_default();
@@ -109,6 +112,25 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
             }
         }
     }
+}
+
+/// One principal's claim in many sessions: named once, with all its places (T12).
+fn floods(members: &[(&Session, usize, &Event)], texts: &[&str]) -> Vec<(Finding, Vec<usize>)> {
+    let mut names: Vec<&SessionId> = members.iter().map(|(session, _, _)| &session.id).collect();
+    names.sort();
+    names.dedup();
+    let numbered: Vec<(usize, &str)> = members
+        .iter()
+        .zip(texts)
+        .map(|((session, _, _), text)| (names.binary_search(&&session.id).unwrap_or_default(), *text))
+        .collect();
+    repeat::repeated_claims(&numbered)
+        .into_iter()
+        .map(|group| {
+            let title = format!("One voice says nearly the same in {} places; it counts once", group.len());
+            (set_finding(&RuleId::new(repeat::RULE), &title, &["T12".to_owned()]), group)
+        })
+        .collect()
 }
 
 fn collect_held(policy: &Policy, ruleset: Digest, sessions: &[Session], now: Timestamp, screened: &mut Screened) {

@@ -152,7 +152,12 @@ pub fn decide(scanned: Scanned, policy: &Policy, basis: &Basis<'_>) -> Decision 
     if notes.is_empty() {
         return Decision::Admit(approve(&scanned, policy, basis, Vec::new()));
     }
-    let rest = remove(scanned.candidate(), &notes);
+    // Headings whose every note is held and that nobody vouched for would be an empty shell of the attack.
+    let emptied = scanned.notes().iter().all(|note| notes.iter().any(|held| held.span.contains(&note.span)));
+    let vouched = |glue: &NoteScan| {
+        glue_lines(glue.body.slice(&scanned.candidate().text).unwrap_or_default()).all(|line| basis.is_adopted(&line))
+    };
+    let rest = if emptied && !scanned.glue().iter().all(vouched) { None } else { remove(scanned.candidate(), &notes) };
     Decision::Hold(Split { notes, rest, ruleset: scanned.ruleset() })
 }
 
