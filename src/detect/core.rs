@@ -1,7 +1,7 @@
 //! One text through every view, rule and detector.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Limit};
 use super::detectors::{Spot, invisible, opaque, secrets};
@@ -39,6 +39,8 @@ pub(super) struct Core {
     active: [Vec<bool>; 3],
     /// Rules by the coded detector they name.
     detectors: BTreeMap<String, Vec<usize>>,
+    /// Working memory that finished scans left for the next.
+    pool: Mutex<Vec<Scratch>>,
 }
 
 const fn stage_index(stage: Stage) -> usize {
@@ -57,7 +59,7 @@ impl Core {
             match &rule.matcher {
                 Matcher::Pattern { regex, lines } => {
                     let raw = rule.views == [View::Raw];
-                    let probe = Probe { target: Target::Rule(i), regex: regex.clone(), raw, lines: *lines };
+                    let probe = Probe::new(Target::Rule(i), regex.clone(), raw, *lines);
                     items.push((probe, rule.keywords.clone()));
                 }
                 Matcher::Detector(slug) => detectors.entry(slug.clone()).or_default().push(i),
@@ -79,7 +81,7 @@ impl Core {
                 })
                 .collect()
         });
-        Self { rules, budget, engine, active, detectors }
+        Self { rules, budget, engine, active, detectors, pool: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn rules(&self) -> &RuleSet {
@@ -101,13 +103,16 @@ impl Core {
         let mut pass =
             Pass { core: self, text, stage, came_by, findings: Vec::new(), cues: Vec::new(), raised: Vec::new() };
         let mut meter = Meter::default();
-        let mut scratch = Scratch::default();
+        let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
         if self.engine.is_none() {
             meter.reach(Limit::Prefilter);
         }
         walk(text, &self.budget, &mut meter, &mut |job, folded, opaque, meter| {
             pass.job(job, folded, opaque, meter, &mut scratch);
         });
+        if let Ok(mut pool) = self.pool.lock() {
+            pool.push(scratch);
+        }
         pass.finish(meter)
     }
 }

@@ -18,6 +18,9 @@ use crate::domain::Span;
 /// Bytes on each side of a keyword. The longest honest pattern spans about 250 bytes.
 const WINDOW: usize = 400;
 
+/// A probe without a window.
+const NOTHING: (usize, usize) = (usize::MAX, 0);
+
 /// What a probe works for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
@@ -38,6 +41,83 @@ pub(super) struct Probe {
     pub(super) raw: bool,
     /// Sees single line breaks as `\n`.
     pub(super) lines: bool,
+    /// Cheaper patterns that match wherever `regex` does.
+    gate: Gate,
+}
+
+/// Tells quickly that a pattern has no match in a window.
+///
+/// A counted repeat (`.{0,60}`) makes a lazy automaton grow a state for every count, and Unicode
+/// classes make each of them large: on honest text nearly all time would go into building states.
+/// The gate has `*` for every counted repeat, and for ASCII windows ASCII classes. Both only
+/// widen what matches, so the pattern itself has the last word.
+#[derive(Clone, Debug, Default)]
+struct Gate {
+    ascii: Option<regex::bytes::Regex>,
+    any: Option<Regex>,
+}
+
+impl Gate {
+    fn of(pattern: &str) -> Self {
+        let wide = widen(pattern);
+        let ascii = regex::bytes::RegexBuilder::new(&wide).unicode(false).build().ok();
+        let any = if wide == pattern { None } else { Regex::new(&wide).ok() };
+        Self { ascii, any }
+    }
+    /// False only when the pattern cannot match.
+    fn may_match(&self, window: &str) -> bool {
+        match (&self.ascii, &self.any) {
+            (Some(ascii), _) if window.is_ascii() => ascii.is_match(window.as_bytes()),
+            (_, Some(any)) => any.is_match(window),
+            (_, None) => true,
+        }
+    }
+}
+
+impl Probe {
+    /// A probe on the folded text, or on the view's own text when `raw`.
+    pub(super) fn new(target: Target, regex: Regex, raw: bool, lines: bool) -> Self {
+        let gate = Gate::of(regex.as_str());
+        Self { target, regex, raw, lines, gate }
+    }
+}
+
+/// `pattern` with `*` for every counted repeat outside classes.
+fn widen(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let (mut class, mut at) = (0_usize, 0);
+    while let Some(c) = pattern[at..].chars().next() {
+        let rest = &pattern[at..];
+        if c == '\\' {
+            // An escape goes over whole, with the braces of `\x{41}` and `\p{L}`.
+            let mut len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+            if rest.get(1..2).is_some_and(|e| matches!(e, "x" | "u" | "U" | "p" | "P" | "b"))
+                && rest[len..].starts_with('{')
+            {
+                len += rest[len..].find('}').map_or(0, |i| i + 1);
+            }
+            out.push_str(&rest[..len]);
+            at += len;
+            continue;
+        }
+        match c {
+            '[' => class += 1,
+            ']' => class = class.saturating_sub(1),
+            '{' if class == 0 => {
+                let close = rest.find('}').unwrap_or(rest.len());
+                let count = rest.get(1..close).unwrap_or_default();
+                if !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit() || b == b',') {
+                    out.push('*');
+                    at += close + 1;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        out.push(c);
+        at += c.len_utf8();
+    }
+    out
 }
 
 /// A match, in bytes of the view's own text.
@@ -56,6 +136,8 @@ pub(super) struct Engine {
     lengths: Vec<usize>,
     targets: Vec<Vec<u32>>,
     probes: Vec<Probe>,
+    /// Probes whose keywords all begin words (kind cues do): `use` in `because` wakes none.
+    at_word_start: Vec<bool>,
 }
 
 /// Working memory of one scan.
@@ -98,7 +180,8 @@ impl Engine {
             )
         };
         let lengths = patterns.iter().map(|p| p.len()).collect();
-        Some(Self { dfa, lengths, targets: literals.into_values().collect(), probes })
+        let at_word_start = probes.iter().map(|probe| matches!(probe.target, Target::Cue(_))).collect();
+        Some(Self { dfa, lengths, targets: literals.into_values().collect(), probes, at_word_start })
     }
 
     pub(super) fn probes(&self) -> &[Probe] {
@@ -119,9 +202,8 @@ impl Engine {
     ) {
         let Some(dfa) = &self.dfa else { return };
         let Ok(mut state) = dfa.start_state(Anchored::No) else { return };
-        scratch.pending.clear();
-        scratch.pending.resize(self.probes.len(), (usize::MAX, 0));
-        scratch.touched.clear();
+        // Only touched entries are put back, so a short text does not pay for every probe.
+        scratch.pending.resize(self.probes.len(), NOTHING);
         let bytes = folded.text.as_bytes();
         *steps += bytes.len() as u64;
         let mut block = (0, 0);
@@ -134,8 +216,10 @@ impl Engine {
             for index in 0..dfa.match_len(state) {
                 let pattern = dfa.match_pattern(state, index).as_usize();
                 let start = end - self.lengths[pattern];
+                let inside_word = bytes[start].is_ascii_alphanumeric()
+                    && start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
                 for &number in &self.targets[pattern] {
-                    if !active[number as usize] {
+                    if !active[number as usize] || (inside_word && self.at_word_start[number as usize]) {
                         continue;
                     }
                     if end > block.1 || start < block.0 {
@@ -157,10 +241,12 @@ impl Engine {
                 }
             }
         }
-        for number in std::mem::take(&mut scratch.touched) {
-            let window = scratch.pending[number as usize];
+        let mut touched = std::mem::take(&mut scratch.touched);
+        for number in touched.drain(..) {
+            let window = std::mem::replace(&mut scratch.pending[number as usize], NOTHING);
             self.search(number, window, text, folded, &mut scratch.line, steps, found);
         }
+        scratch.touched = touched;
     }
 
     #[allow(clippy::too_many_arguments, reason = "the inner step of one loop; a struct would only rename them")]
@@ -179,7 +265,11 @@ impl Engine {
         *steps += window.len() as u64;
         if probe.raw {
             let part = super::span::on_borders(text, folded.map.to_raw(window));
-            for m in probe.regex.find_iter(part.slice(text).unwrap_or_default()) {
+            let slice = part.slice(text).unwrap_or_default();
+            if !probe.gate.may_match(slice) {
+                return;
+            }
+            for m in probe.regex.find_iter(slice) {
                 found(Hit {
                     target: probe.target,
                     span: Span::new(m.start(), m.end()).shifted(part.start),
@@ -190,6 +280,9 @@ impl Engine {
         }
         let slice = window.slice(&folded.text).unwrap_or_default();
         let slice = if probe.lines { with_breaks(slice, window.start, folded, line) } else { slice };
+        if !probe.gate.may_match(slice) {
+            return;
+        }
         for m in probe.regex.find_iter(slice) {
             let at = Span::new(m.start(), m.end()).shifted(window.start);
             let span = super::span::on_borders(text, folded.map.to_raw(at));
@@ -231,4 +324,35 @@ fn block_around(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
 /// Visible ASCII and white space: folding changed no more than case and spacing.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widening_replaces_counts_and_nothing_else() {
+        for (pattern, wide) in [
+            (r"a{2,3}b.{0,60}?c", r"a*b.*?c"),
+            (r"[{2}]\{3\}\x{41}\p{L}{2}", r"[{2}]\{3\}\x{41}\p{L}*"),
+            (r"(?:ab){4}\b", r"(?:ab)*\b"),
+            (r"a{b}", r"a{b}"),
+        ] {
+            assert_eq!(widen(pattern), wide);
+        }
+    }
+
+    #[test]
+    fn a_gate_lets_through_whatever_its_pattern_matches() {
+        for (pattern, text) in [
+            (r"ignore.{0,9}all", "please ignore it all"),
+            (r"\bgr[üu]n\w{2,4}\b", "grünlich"),
+            (r"(?m)^\s*system:", "x\nsystem: y"),
+            (r"\d{3}-\d{4}", "call 555-0100"),
+        ] {
+            assert!(Regex::new(pattern).unwrap().is_match(text));
+            assert!(Gate::of(pattern).may_match(text), "{pattern}");
+        }
+        assert!(!Gate::of(r"ignore.{0,9}all").may_match("please ignore it"));
+    }
 }

@@ -46,7 +46,7 @@ pub(super) fn probes() -> Vec<(Probe, Vec<String>)> {
         .enumerate()
         .filter_map(|(i, cue)| {
             let regex = Regex::new(&format!("(?m){}", expand(cue.pattern))).ok()?;
-            let probe = Probe { target: Target::Cue(i), regex, raw: false, lines: true };
+            let probe = Probe::new(Target::Cue(i), regex, false, true);
             Some((probe, cue.keywords.iter().map(|k| (*k).to_owned()).collect()))
         })
         .collect()
@@ -54,11 +54,16 @@ pub(super) fn probes() -> Vec<(Probe, Vec<String>)> {
 
 /// Named pieces of the cue patterns.
 fn expand(pattern: &str) -> String {
-    const NAMES: [(&str, &str); 6] = [
+    const NAMES: [(&str, &str); 7] = [
         // Where a clause may begin: line start, list marker, after a stop or a joining word.
         (
             "<START>",
             r#"(?:^[\s\-*+>#|"'`(\[_~]*(?:\d{1,4}[.)]\s+)?|[.!?:;,"'(—–]\s*|\b(?:please|and|then|also|but|so|kindly|just|to|that)\s+|\b(?:you|agent|assistant)\s+)"#,
+        ),
+        // The same without joining words: `to ensure` and `that use` are no orders.
+        (
+            "<BEGIN>",
+            r#"(?:^[\s\-*+>#|"'`(\[_~]*(?:\d{1,4}[.)]\s+)?|[.!?:;"'(—–]\s*|\b(?:please|then|kindly|you|agent|assistant)\s+)"#,
         ),
         (
             "<AGENT>",
@@ -74,7 +79,7 @@ fn expand(pattern: &str) -> String {
         ),
         (
             "<PLACE>",
-            r"(?:(?:https?|ftp|wss?|s3|gs|sftp|ssh|ldap|smb|tcp|udp|data|hxxps?):/{0,2}[^\s)>\]]{3,}|mailto:\S+|[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5})?\b|\b(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,6}(?:com|net|org|info|biz|xyz|top|site|online|cloud|dev|app|io|ai|co|me|ru|cn|de|uk|fr|eu|us|onion|link|click|live|page|tech|store|example|invalid|test)\b(?:[:/]\S*)?|\b0x[0-9a-f]{40}\b|\bbc1[a-z0-9]{20,60}\b|\+\d[\d\s()-]{7,18}\d)",
+            r"(?:(?:https?|ftp|wss?|s3|gs|sftp|ssh|ldap|smb|tcp|udp|data|hxxps?):/{0,2}[^\s)>\]]{3,}|mailto:\S+|[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5})?\b|\b(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,6}(?:com|net|org|info|biz|xyz|top|site|online|cloud|dev|app|io|ai|co|me|ru|cn|de|uk|fr|eu|us|onion|link|click|live|page|tech|store|example|invalid|test)(?:[:/]\S*|\.?(?:[\s,;)\]'\x22`>!?]|$))|\b0x[0-9a-f]{40}\b|\bbc1[a-z0-9]{20,60}\b|\+\d[\d\s()-]{7,18}\d)",
         ),
         ("<WHO>", r"(?:i|we|user|users|customers?|clients?|he|she|they|team|owner|boss|manager|my\s+\w+|our\s+\w+)"),
     ];
@@ -147,7 +152,24 @@ pub fn classify(text: &str) -> Kind {
 pub(super) fn accept(target: Target, matched: &str) -> Option<Kind> {
     let Target::Cue(number) = target else { return None };
     let kind = CUES.get(number)?.kind;
-    (kind != Kind::Destination || !is_internal(&matched.to_lowercase())).then_some(kind)
+    let lower = matched.to_lowercase();
+    match kind {
+        Kind::Destination => !is_internal(&lower),
+        Kind::Directive => !describes(&lower),
+        _ => true,
+    }
+    .then_some(kind)
+}
+
+/// `always ordering`, `never placed`, `always makes`: a habit is told, not ordered.
+fn describes(matched: &str) -> bool {
+    let mut words = matched.rsplit([' ', '\n']);
+    let (Some(last), Some(adverb)) = (words.next(), words.next()) else { return false };
+    let adverb = adverb.trim_start_matches(|c: char| !c.is_alphabetic());
+    let habit = last.ends_with("ing")
+        || (last.ends_with('s') && !last.ends_with("ss"))
+        || (last.ends_with("ed") && !last.ends_with("eed") && last != "embed");
+    matches!(adverb, "always" | "never") && habit && !matches!(last, "bring" | "sing" | "ping" | "string")
 }
 
 /// Keeps the stronger kind; of equals the earliest cue.

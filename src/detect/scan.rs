@@ -37,8 +37,8 @@ pub struct NoteScan {
 ///
 /// ```compile_fail,E0451
 /// use memgate::detect::Scanned;
-/// fn forge(candidate: memgate::domain::Candidate) -> Scanned {
-///     Scanned { candidate, ..todo!() } // private fields: only a scan makes the proof
+/// fn forge(candidate: memgate::domain::Candidate, other: Scanned) -> Scanned {
+///     Scanned { candidate, ..other } // private fields: only a scan makes the proof
 /// }
 /// ```
 ///
@@ -165,7 +165,7 @@ fn blank(span: Span, body: Span) -> NoteScan {
 }
 
 fn has_words(text: &str) -> bool {
-    text.chars().any(char::is_alphanumeric) || text.chars().any(|c| !c.is_ascii())
+    !text.is_ascii() || text.bytes().any(|b| b.is_ascii_alphanumeric())
 }
 
 /// The scans, sorted and disjoint, that `span` touches.

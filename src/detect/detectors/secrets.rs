@@ -222,7 +222,7 @@ pub(in crate::detect) fn probes() -> Vec<(Probe, Vec<String>)> {
         .iter()
         .enumerate()
         .map(|(i, regex)| {
-            let probe = Probe { target: Target::Shape(i), regex: regex.clone(), raw: true, lines: false };
+            let probe = Probe::new(Target::Shape(i), regex.clone(), true, false);
             (probe, SHAPES[i].keywords.iter().map(|k| (*k).to_owned()).collect())
         })
         .collect()

@@ -203,7 +203,7 @@ impl Folder<'_> {
             }
             at = end;
             // Long scripts without spaces are cut, so that a word stays small.
-            if word.raw.len() > 256 && !chars.peek().is_some_and(|c| canonical_combining_class(*c) != 0) {
+            if word.raw.len() > 256 && chars.peek().is_none_or(|c| canonical_combining_class(*c) == 0) {
                 self.word(&mut word);
             }
         }
