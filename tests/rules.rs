@@ -383,11 +383,11 @@ fn recall_and_false_alarms_by_source() {
                 }
                 if std::env::var_os("MEMGATE_SHOW").is_some() && label == 0 {
                     for f in examined.findings() {
-                        println!("ALARM {source} {} [{}] {:?}", f.rule, f.view.name(), f.excerpt);
+                        eprintln!("ALARM {source} {} [{}] {:?}", f.rule, f.view.name(), f.excerpt);
                     }
                 }
             } else if std::env::var_os("MEMGATE_SHOW").is_some() && label == 1 {
-                println!("MISS {source} {:?}", row.text.chars().take(200).collect::<String>());
+                eprintln!("MISS {source} {:?}", row.text.chars().take(200).collect::<String>());
             }
         }
         let share = |i: usize| if all[i] == 0 { 0.0 } else { 100.0 * held[i] as f64 / all[i] as f64 };
@@ -402,13 +402,13 @@ fn recall_and_false_alarms_by_source() {
             share(1)
         );
     }
-    println!("{report}");
+    eprintln!("{report}");
     let mut alarms: Vec<_> = alarms.into_iter().map(|(id, by)| (by.values().sum::<usize>(), id, by)).collect();
     alarms.sort_by(|a, b| b.cmp(a));
     for (count, id, by) in alarms {
-        println!("{count:5} {id} {by:?}");
+        eprintln!("{count:5} {id} {by:?}");
     }
     let silent: Vec<&str> =
         rules().rules().iter().map(|r| r.id.as_str()).filter(|id| !hits.contains_key(*id)).collect();
-    println!("without a hit: {silent:?}");
+    eprintln!("without a hit: {silent:?}");
 }
