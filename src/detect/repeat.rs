@@ -18,8 +18,7 @@ const EMPTY: &[&str] = &[
     "were", "what", "when", "which", "will", "with", "you", "your",
 ];
 /// A request, or talk about oneself, is what honest customers repeat.
-const OWN: &[&str] =
-    &["i", "im", "i'm", "id", "i'd", "ive", "i've", "my", "me", "mine", "we", "please", "could", "would"];
+const OWN: &[&str] = &["i'm", "i'd", "my", "mine", "we", "please", "could", "would", "want", "need", "like"];
 
 /// Groups of texts that make nearly the same claim in at least [`LEAST_SESSIONS`] sessions.
 ///

@@ -16,7 +16,7 @@ use super::dream::sets;
 /// Texts longer than this are pages, not fragments: they are scanned alone.
 const FRAGMENT_BYTES: usize = 600;
 /// Shorter texts ("yes, please") say nothing to put together.
-const FRAGMENT_LEAST: usize = 24;
+const FRAGMENT_LEAST: usize = 16;
 
 /// What the screen says about the sessions of a dream.
 #[derive(Debug, Default)]
