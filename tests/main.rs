@@ -7,6 +7,7 @@
 )]
 mod architecture;
 mod cli;
+mod codes;
 mod consolidate;
 mod demo_data;
 mod detect;

@@ -1,65 +1,42 @@
 //! Pages for error codes: what `memgate explain CODE` prints.
+//!
+//! One page for every code that any room can return, and for every problem that `memgate verify` can name. A test reads
+//! the codes from the source and compares both ways.
+
+mod command;
+mod deciding;
+mod inputs;
+mod keeping;
+mod rules;
+mod signing;
 
 /// The page of one error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The code.
     pub code: &'static str,
+    /// The exit code of a command that ends with it.
+    pub exit: u8,
     /// What it means.
     pub meaning: &'static str,
+    /// Why it happens, or why it is refused.
+    pub why: &'static str,
     /// What to do.
     pub remedy: &'static str,
 }
 
-const fn page(code: &'static str, meaning: &'static str, remedy: &'static str) -> Page {
-    Page { code, meaning, remedy }
+const fn page(code: &'static str, exit: u8, meaning: &'static str, why: &'static str, remedy: &'static str) -> Page {
+    Page { code, exit, meaning, why, remedy }
 }
 
-/// Every code that has a page, sorted. A test keeps it equal to the codes in the source.
-const PAGES: &[Page] = &[
-    page("cli-format", "The command has no result in the form asked for.", "Use --format text or --format json."),
-    page(
-        "cli-internal",
-        "Something happened that cannot happen. A report file was written and named; nothing was sent anywhere.",
-        "Please report it with that file. Look through the file first: it may quote what was examined.",
-    ),
-    page(
-        "cli-needs-yes",
-        "The command changes something and there was nobody to ask.",
-        "Look with --dry-run, then say --yes.",
-    ),
-    page(
-        "cli-not-in-this-build",
-        "The command exists, but this build does not carry it out.",
-        "Use a build that has it.",
-    ),
-    page(
-        "cli-nothing-to-examine",
-        "What was named holds no memory, instruction file or transcript. That is not a pass: exit code 3.",
-        "Name a file, or use --all to examine every text file of a folder.",
-    ),
-    page(
-        "cli-unknown-name",
-        "There is no rule, code or item of that name.",
-        "Check the spelling; the list command shows all names.",
-    ),
-    page("cli-unreadable", "An input could not be opened or read.", "Check that it exists and may be read."),
-    page(
-        "cli-unwritable",
-        "A result could not be written. Results are written whole or not at all, so what was there before is unchanged.",
-        "Check the folder, its permissions and the free space.",
-    ),
-    page("cli-usage", "The arguments do not make sense together.", "See --help for the arguments and examples."),
-];
-
-/// All pages, sorted by code.
+/// All pages, by topic and then by code.
 pub fn all() -> impl Iterator<Item = &'static Page> {
-    PAGES.iter()
+    [command::PAGES, inputs::PAGES, rules::PAGES, deciding::PAGES, keeping::PAGES, signing::PAGES].into_iter().flatten()
 }
 
-/// The page of a code.
+/// The page of a code. Upper and lower case of `E_` codes are the same.
 pub fn find(code: &str) -> Option<&'static Page> {
-    PAGES.iter().find(|page| page.code == code)
+    all().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
 /// The names nearest to a mistyped one, best first, at most three.
@@ -98,8 +75,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_sorted_and_unique() {
-        assert!(PAGES.windows(2).all(|pair| pair[0].code < pair[1].code));
+    fn no_code_has_two_pages() {
+        let mut codes: Vec<&str> = all().map(|page| page.code).collect();
+        let count = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
+
+    #[test]
+    fn pages_are_whole_sentences() {
+        for page in all() {
+            for text in [page.meaning, page.why, page.remedy] {
+                assert!(text.ends_with('.') && text.len() > 15 && !text.contains('\n'), "{}: {text}", page.code);
+            }
+        }
     }
 
     #[test]

@@ -57,6 +57,11 @@ pub(super) const TABLE: [(u8, &str); 19] = [
     (143, "terminated"),
 ];
 
+/// What an exit code means.
+pub(super) fn meaning(code: u8) -> &'static str {
+    TABLE.iter().find(|(one, _)| *one == code).map_or("not in the table", |(_, meaning)| meaning)
+}
+
 impl Exit {
     /// The number. `exit_zero` turns findings and failed quality gates into 0, and nothing else: an
     /// unfinished scan, a refusal or an error stays what it is.
@@ -83,41 +88,84 @@ impl Exit {
         }
     }
 
-    /// The exit for a room's error, from its code and family.
+    /// The exit for a room's error, from its code: the longest listed beginning wins.
     ///
-    /// The longest listed prefix of the code wins; otherwise the family decides.
+    /// A bug is always [`Exit::Internal`]. What no line names is incomplete when trying again may help, and refused
+    /// otherwise. The pages of [`super::codes`] state the same numbers; a test compares them.
     pub fn of_error(code: &str, family: Family) -> Self {
-        const PREFIXES: [(&str, Exit); 18] = [
-            ("notes-", Exit::Incomplete),
-            ("ingest-", Exit::Incomplete),
-            ("detect-", Exit::Incomplete),
-            ("ruleset-", Exit::Config),
-            ("rule-", Exit::Config),
-            ("config-", Exit::Config),
-            ("policy-", Exit::Config),
-            ("gate-policy-", Exit::Config),
-            ("rubric-", Exit::Config),
-            ("grade-rubric-", Exit::Config),
-            ("consolidate-", Exit::Config),
-            ("ledger-", Exit::Verification),
-            ("auditor-", Exit::Verification),
-            ("auth-", Exit::Refused),
-            ("gate-", Exit::Refused),
-            ("grade-", Exit::Inconclusive),
-            ("store-conflict", Exit::Conflict),
-            ("store-", Exit::Incomplete),
-        ];
-        match family {
-            Family::Bug => Self::Internal,
-            Family::Unavailable if !code.starts_with("store-conflict") => Self::Incomplete,
-            _ => PREFIXES
-                .iter()
-                .filter(|(prefix, _)| code.starts_with(prefix))
-                .max_by_key(|(prefix, _)| prefix.len())
-                .map_or(Self::Refused, |(_, exit)| *exit),
+        if family == Family::Bug {
+            return Self::Internal;
         }
+        let other = if family == Family::Unavailable { Self::Incomplete } else { Self::Refused };
+        OF_CODES
+            .iter()
+            .filter(|(beginning, _)| code.starts_with(beginning))
+            .max_by_key(|(beginning, _)| beginning.len())
+            .map_or(other, |(_, exit)| *exit)
     }
 }
+
+/// Beginnings of error codes and how a command ends that returns one.
+const OF_CODES: &[(&str, Exit)] = &[
+    // Nothing there to work on.
+    ("firewall-no-version", Exit::Nothing),
+    ("store-missing", Exit::Nothing),
+    // The request itself is wrong: a name, an id, a missing flag.
+    ("consolidate-no-such-operation", Exit::Usage),
+    ("firewall-many-items", Exit::Usage),
+    ("firewall-name", Exit::Usage),
+    ("firewall-no-item", Exit::Usage),
+    ("firewall-note-required", Exit::Usage),
+    ("firewall-output-exists", Exit::Usage),
+    ("firewall-unknown-version", Exit::Usage),
+    ("review-reason", Exit::Usage),
+    ("store-exists", Exit::Usage),
+    // Configuration, policy, rubric, rule pack.
+    ("config-", Exit::Config),
+    ("detect-example-", Exit::Config),
+    ("gate-policy-", Exit::Config),
+    ("grade-", Exit::Config),
+    ("policy-", Exit::Config),
+    ("ruleset-", Exit::Config),
+    // Input that was not read whole, output that was not written.
+    ("firewall-random", Exit::Incomplete),
+    ("firewall-workspace", Exit::Incomplete),
+    ("grade-bad-artifacts", Exit::Incomplete),
+    ("ingest-", Exit::Incomplete),
+    ("ledger-poisoned", Exit::Incomplete),
+    ("ledger-storage", Exit::Incomplete),
+    ("store-", Exit::Incomplete),
+    // Evidence that does not verify.
+    ("E_", Exit::Verification),
+    ("database-damaged", Exit::Verification),
+    ("grade-bad-state", Exit::Verification),
+    ("grade-state-mismatch", Exit::Verification),
+    ("ledger-", Exit::Verification),
+    ("log-damaged", Exit::Verification),
+    ("review-tampered", Exit::Verification),
+    ("seal-", Exit::Verification),
+    ("store-changed", Exit::Verification),
+    ("store-damaged", Exit::Verification),
+    ("verify-", Exit::Verification),
+    // Not allowed, or refused.
+    ("auth-", Exit::Refused),
+    ("consolidate-", Exit::Refused),
+    ("firewall-", Exit::Refused),
+    ("ledger-cannot-sign", Exit::Refused),
+    ("notes-", Exit::Refused),
+    ("review-", Exit::Refused),
+    // The grader has too little to go by.
+    ("grade-bad-anchor", Exit::Inconclusive),
+    // Changed underneath you.
+    ("consolidate-base-changed", Exit::Conflict),
+    ("firewall-new-findings", Exit::Conflict),
+    ("ledger-already-logged", Exit::Conflict),
+    ("ledger-head-moved", Exit::Conflict),
+    ("review-expired", Exit::Conflict),
+    ("review-not-open", Exit::Conflict),
+    ("review-other-bytes", Exit::Conflict),
+    ("store-busy", Exit::Conflict),
+];
 
 #[cfg(test)]
 mod tests {
@@ -159,11 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn no_beginning_is_listed_twice() {
+        let mut all: Vec<&str> = OF_CODES.iter().map(|(beginning, _)| *beginning).collect();
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn what_no_line_names_is_not_a_success() {
+        assert_eq!(Exit::of_error("unheard-of", Family::Refused), Exit::Refused);
+        assert_eq!(Exit::of_error("unheard-of", Family::Unavailable), Exit::Incomplete);
+    }
+
+    #[test]
     fn the_longest_prefix_wins() {
         assert_eq!(Exit::of_error("gate-policy-unknown-key", Family::Refused), Exit::Config);
-        assert_eq!(Exit::of_error("gate-same-person", Family::Refused), Exit::Refused);
+        assert_eq!(Exit::of_error("review-same-person", Family::Refused), Exit::Refused);
         assert_eq!(Exit::of_error("ledger-bad-signature", Family::Refused), Exit::Verification);
         assert_eq!(Exit::of_error("store-disk", Family::Unavailable), Exit::Incomplete);
+        assert_eq!(Exit::of_error("store-busy", Family::Unavailable), Exit::Conflict);
         assert_eq!(Exit::of_error("ledger-anything", Family::Bug), Exit::Internal);
     }
 }

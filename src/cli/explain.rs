@@ -6,13 +6,13 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::{CliError, Context, Exit, Format, codes, exit, rules};
-use crate::ruleset::ProblemKind;
 
 /// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     memgate explain injection.instruction-override     a rule\n  \
-    memgate explain cli-unreadable                     an error code\n  \
+    memgate explain store-changed                      an error code, as printed in error[…]\n  \
+    memgate explain E_SIG                              a check of the signing format\n  \
     memgate explain exit-codes                         all exit codes")]
 pub struct Args {
     /// A rule, an error code, or exit-codes
@@ -28,23 +28,17 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         return exit_codes(context);
     }
     if let Some(page) = codes::find(name) {
+        let ends = exit::meaning(page.exit);
         if context.format == Format::Json {
             context.print_json(&json!({
-                "schema": "memgate/explain/1", "code": page.code, "meaning": page.meaning, "remedy": page.remedy,
+                "schema": "memgate/explain/1", "code": page.code, "meaning": page.meaning, "why": page.why,
+                "remedy": page.remedy, "exit": page.exit,
             }))?;
         } else {
-            context.print(&format!("{}\n\n{}\n\nWhat to do: {}\n", page.code, page.meaning, page.remedy))?;
-        }
-        return Ok(Exit::Done);
-    }
-    if let Some(kind) = ProblemKind::ALL.into_iter().find(|kind| kind.code() == name) {
-        let what = "A rule pack is refused; the message names pack, line and rule.";
-        if context.format == Format::Json {
-            context.print_json(&json!({
-                "schema": "memgate/explain/1", "code": name, "meaning": what, "remedy": kind.hint(),
-            }))?;
-        } else {
-            context.print(&format!("{}\n\n{what}\n\nWhat to do: {}\n", kind.code(), kind.hint()))?;
+            context.print(&format!(
+                "{}\n\n{}\n\nWhy: {}\n\nWhat to do: {}\n\nExit code {}: {ends}\n",
+                page.code, page.meaning, page.why, page.remedy, page.exit
+            ))?;
         }
         return Ok(Exit::Done);
     }

@@ -1,0 +1,118 @@
+//! Pages for the data folder, its database and its seal.
+
+use super::{Page, page};
+
+pub(super) const PAGES: &[Page] = &[
+    page(
+        "database-damaged",
+        6,
+        "The database's own structure is broken.",
+        "The disk failed, or somebody wrote to the file from outside.",
+        "Restore the data folder from a backup that verifies.",
+    ),
+    page(
+        "log-damaged",
+        6,
+        "A file of the log is not what its signed checkpoint says.",
+        "The disk failed, or somebody changed the file.",
+        "Restore the named file from a copy; any reader of the log has one.",
+    ),
+    page(
+        "seal-added",
+        6,
+        "A file is in the data folder that memgate did not put there.",
+        "Somebody wrote to the folder from outside.",
+        "Find out where it comes from, and take it out.",
+    ),
+    page(
+        "seal-bad",
+        6,
+        "The seal of the data folder is missing or its signature does not verify.",
+        "Somebody removed or replaced it.",
+        "Restore the data folder from a backup that verifies.",
+    ),
+    page(
+        "seal-changed",
+        6,
+        "A file differs from the signed list of the last run.",
+        "Somebody wrote to the file from outside, or the disk failed.",
+        "Restore the file from a backup. policy.toml is yours to edit: the next writing command checks it and seals it again.",
+    ),
+    page(
+        "seal-gone",
+        6,
+        "A file of the signed list of the last run is gone.",
+        "Somebody removed it.",
+        "Restore the file from a backup.",
+    ),
+    page(
+        "seal-unfinished",
+        6,
+        "The last writing command did not finish.",
+        "It was stopped or the machine went down.",
+        "Run the command again: opening the folder completes or drops what was begun.",
+    ),
+    page(
+        "store-busy",
+        10,
+        "Another memgate holds the data folder.",
+        "Two writers could sign two histories.",
+        "Wait for the other command to finish, or stop it.",
+    ),
+    page(
+        "store-changed",
+        6,
+        "Files of the data folder differ from the signed seal of the last run.",
+        "Somebody wrote to the folder from outside, or the disk failed. Nothing is served or written until it is clear.",
+        "Run 'memgate verify' to see every difference, and restore the data folder from a backup.",
+    ),
+    page(
+        "store-damaged",
+        6,
+        "A stored record does not read back, or does not match its digest.",
+        "The disk failed, or somebody wrote to the database from outside.",
+        "Run 'memgate verify', and restore the data folder from a backup.",
+    ),
+    page(
+        "store-database",
+        5,
+        "The database refused an operation.",
+        "Most often the disk is full or read-only.",
+        "Check permissions and free space, then run 'memgate verify'.",
+    ),
+    page(
+        "store-exists",
+        2,
+        "There is a data folder here already.",
+        "Nothing is overwritten, keys least of all.",
+        "Use it, or name another folder with --data.",
+    ),
+    page(
+        "store-io",
+        5,
+        "A file or folder operation failed.",
+        "The path is not there, may not be used, or the disk is full.",
+        "Check permissions and free space; nothing was changed.",
+    ),
+    page(
+        "store-layout",
+        5,
+        "The database has a layout that this memgate does not know.",
+        "It was written by another release.",
+        "Use the memgate that wrote this folder.",
+    ),
+    page(
+        "store-missing",
+        3,
+        "There is no memgate data folder here.",
+        "It was not set up yet, or is somewhere else.",
+        "Run 'memgate init' first, or name the folder with --data.",
+    ),
+    page(
+        "verify-other-policy",
+        6,
+        "The trust policy in the data folder is not the one you know.",
+        "Whoever can replace the keys can sign anything. Verification is worth as much as the policy it starts from.",
+        "Compare with the digest you kept when the folder was made; if nobody changed the keys on purpose, trust nothing in this folder.",
+    ),
+];
