@@ -240,6 +240,12 @@ fn check(
                 }
                 ([], Probe::Known(Some(commit))) => gone.push((path.clone(), commit)),
                 ([], Probe::Known(None)) if illustration || !path.contains('/') => fine += 1,
+                // `build/test/deploy` is a list of words, and a path into another tree is not this tree's
+                // business: only a file under a folder that is here can be called invented.
+                ([], Probe::Known(None)) if !could_be_here(path, base, probes) => {
+                    builder.not_measurable.push(format!("{path:?}: not a file of this workspace"));
+                    fine += 1;
+                }
                 ([], Probe::Known(None)) => unclear.push(format!("{path:?} never existed in the known history")),
                 ([], Probe::Unknown(why)) => {
                     builder.not_measurable.push(format!("{path:?}: {why}"));
@@ -313,4 +319,9 @@ fn absolute_dates(entry: &Entry, rewrite: &mut Rewrite) {
     rewrite.warnings.push("the day is reckoned in UTC from when the memory was written".to_owned());
     rewrite.rule.get_or_insert("stale.relative-date");
     rewrite.text = Some(new);
+}
+
+fn could_be_here(path: &str, base: &str, probes: &dyn Workspace) -> bool {
+    let top = path.split('/').next().unwrap_or(path);
+    base.contains('.') && probes.exists(top) == Probe::Known(true)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::consolidate::plan::Marks;
 use crate::detect::{Coverage, Scanner, kind, repeat};
 use crate::domain::{
-    Authority, Digest, Finding, Kind, Origin, RuleId, SessionId, Severity, Span, Stage, Timestamp, Untrusted,
+    Authority, Channel, Digest, Finding, Kind, Origin, RuleId, SessionId, Severity, Span, Stage, Timestamp, Untrusted,
 };
 use crate::gate::decide::{HeldNote, Verdict, holds_span, set_finding};
 use crate::gate::{HeldRecord, Place, Policy};
@@ -119,14 +119,18 @@ fn floods(members: &[(&Session, usize, &Event)], texts: &[&str]) -> Vec<(Finding
     let mut names: Vec<&SessionId> = members.iter().map(|(session, _, _)| &session.id).collect();
     names.sort();
     names.dedup();
-    let numbered: Vec<(usize, &str)> = members
+    // Tools repeat themselves by nature; people who do so press a point.
+    let (places, numbered): (Vec<usize>, Vec<(usize, &str)>) = members
         .iter()
         .zip(texts)
-        .map(|((session, _, _), text)| (names.binary_search(&&session.id).unwrap_or_default(), *text))
-        .collect();
+        .enumerate()
+        .filter(|(_, ((_, _, event), _))| matches!(event.origin.channel, Channel::User | Channel::Peer))
+        .map(|(at, ((session, _, _), text))| (at, (names.binary_search(&&session.id).unwrap_or_default(), *text)))
+        .unzip();
     repeat::repeated_claims(&numbered)
         .into_iter()
         .map(|group| {
+            let group: Vec<usize> = group.into_iter().filter_map(|member| places.get(member).copied()).collect();
             let title = format!("One voice says nearly the same in {} places; it counts once", group.len());
             (set_finding(&RuleId::new(repeat::RULE), &title, &["T12".to_owned()]), group)
         })
