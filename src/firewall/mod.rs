@@ -72,7 +72,8 @@ impl Firewall {
     }
 
     fn open_with(data: &Path, env: Env, access: Access) -> Result<Self, FirewallError> {
-        let folder = DataFolder::open(data, access)?;
+        // Nothing is written before the folder has been compared with its seal.
+        let folder = DataFolder::open_unmarked(data, access)?;
         let config = Config::load(data)?;
         let trust = evidence::read_trust(data)?;
         let differences = folder.compare(|bytes| evidence::open_seal(&trust, bytes))?;
@@ -85,6 +86,7 @@ impl Firewall {
         if !foreign.is_empty() {
             return Err(crate::store::StoreError::Changed { differences: foreign }.into());
         }
+        folder.mark()?;
         let vault = sign::Vault::open(data, &config, access)?;
         let database = data.join(DATABASE);
         let store = match access {
@@ -97,8 +99,30 @@ impl Firewall {
             Self { folder, store, config, policy, scanner: Scanner::new(rules, Budget::default()), vault, env };
         if access == Access::Write {
             firewall.recover()?;
+            if firewall.folder.was_unfinished() {
+                firewall.reverify()?;
+            }
         }
         Ok(firewall)
+    }
+
+    /// After a run that died there is no seal over database and log: every record is verified before the
+    /// next seal covers them, or a change from outside would be sealed as our own.
+    fn reverify(&self) -> Result<(), FirewallError> {
+        let problems = self.store.integrity()?;
+        if let Some(problem) = problems.into_iter().next() {
+            let key = "structure".to_owned();
+            return Err(crate::store::StoreError::Damaged { table: DATABASE, key, problem }.into());
+        }
+        for version in self.versions()? {
+            self.recall(version.sequence)?;
+        }
+        self.store.all_held()?;
+        self.decisions()?;
+        for digest in self.store.raw_digests()? {
+            self.store.raw(&digest)?;
+        }
+        Ok(())
     }
 
     /// Ends the run: seals the folder when it was opened to write.
