@@ -8,13 +8,16 @@
 mod architecture;
 mod cli;
 mod codes;
+mod common;
 mod consolidate;
 mod demo_data;
 mod detect;
 mod drift;
 mod fuzz_replay;
+mod gate;
 mod grade;
 mod ingest;
+mod journey;
 mod ledger;
 mod ledger_faults;
 mod notes;

@@ -90,7 +90,7 @@ pub fn verify(data: &Path, policy: Option<&str>, now: Timestamp) -> Result<Audit
     let trust = match evidence::read_trust(data) {
         Ok(trust) => trust,
         Err(error) => {
-            report.problem(&error, None, "trust");
+            report.problem(&error, None, evidence::bad_trust_file(data));
             report.check("trust", 0, "the trust files do not load; nothing else can be verified".to_owned());
             return Ok(report);
         }

@@ -10,7 +10,7 @@ use super::{CliError, Context, Exit, Format, dream_text, store};
 use crate::consolidate::Workspace;
 use crate::consolidate::plan::Operation;
 use crate::domain::Authority;
-use crate::firewall::{AcceptMode, DreamReport, DreamRequest, workspace, write_out};
+use crate::firewall::{AcceptMode, DreamReport, DreamRequest, check_out, workspace, write_out};
 use crate::ingest;
 
 /// Arguments of `memgate dream`.
@@ -77,6 +77,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     }
     if args.memory.is_none() && args.sessions.is_empty() {
         return Err(CliError::Usage("name --memory, --sessions or both".to_owned()));
+    }
+    if let (Some(out), false) = (&args.out, args.dry_run) {
+        // Before anything is signed for it.
+        check_out(out)?;
     }
     let format = args.session_format.as_deref().map(session_format).transpose()?;
     let memories = match &args.memory {

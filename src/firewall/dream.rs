@@ -182,7 +182,7 @@ impl Firewall {
         let screened =
             screen_sessions(&self.scanner, &self.policy, &sessions, now, &mut |done| progress(Progress::Done(done)));
         progress(Progress::Stage("scan memories", memories.len()));
-        let before = self.screen_memories(&memories, vouch || !from_folder, &ground, grant.principal(), progress)?;
+        let before = self.screen_memories(&memories, vouch, &ground, grant.principal(), progress)?;
 
         progress(Progress::Stage("consolidate", 1));
         let (note_authority, decided) = (BTreeMap::new(), self.decided_operations()?);
@@ -386,7 +386,7 @@ impl Firewall {
         for output in outputs {
             let mut basis = ground.basis(&output.path, &before.adopted);
             basis.accepted = &acceptance;
-            basis.set_findings = self.set_findings(output);
+            basis.set_findings = self.set_findings(output.text.peek_unscanned());
             let candidate = Candidate {
                 path: output.path.clone(),
                 text: output.text.peek_unscanned().clone(),
@@ -400,8 +400,8 @@ impl Firewall {
     }
 
     /// New notes beside their neighbours: what no note says alone (T11).
-    fn set_findings(&self, output: &OutputMemory) -> BTreeMap<Digest, Vec<Finding>> {
-        let document = Document::parse(output.text.peek_unscanned());
+    pub(super) fn set_findings(&self, text: &str) -> BTreeMap<Digest, Vec<Finding>> {
+        let document = Document::parse(text);
         let notes: Vec<&str> = document.notes().map(|note| document.body(note)).collect();
         let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
         for (finding, members) in sets(&self.scanner, &notes) {

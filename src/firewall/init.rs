@@ -1,12 +1,13 @@
 //! A new data folder.
 
+use std::fs;
 use std::path::Path;
 
 use crate::config::{self, Settings};
 use crate::domain::PrincipalId;
 use crate::gate::{Policy, PolicyError};
 use crate::ledger::Namespace;
-use crate::store::{DATABASE, DataFolder, SqliteStore, folder};
+use crate::store::{DATABASE, DataFolder, SqliteStore, StoreError, folder};
 
 use super::sign::{PROPOSER, Vault};
 use super::{Env, Firewall, FirewallError};
@@ -49,27 +50,35 @@ impl Firewall {
             operator: request.operator,
             reviewers: request.reviewers,
         };
-        let existed = data.exists();
-        let opened = DataFolder::create(data)?;
-        let made = make(data, &settings, &request.policy, &mut env).and_then(|()| {
-            drop(opened);
-            Self::open(data, env)
-        });
-        if made.is_err() && !existed {
-            // Nothing is half-made; what cannot be removed is named by the next attempt.
-            let _ = std::fs::remove_dir_all(data);
+        if DataFolder::exists(data) {
+            return Err(StoreError::Exists { folder: data.to_owned() }.into());
         }
-        made
+        // Made beside its place and moved there whole: a killed init leaves no folder that only looks like one.
+        let parent = match data.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        folder::create_private_dir(parent)?;
+        let staging = tempfile::Builder::new()
+            .prefix(".memgate-new-")
+            .tempdir_in(parent)
+            .map_err(StoreError::io("create a folder in", parent))?;
+        make(staging.path(), &settings, &request.policy, &mut env)?;
+        fs::rename(staging.path(), data).map_err(StoreError::io("move into place", data))?;
+        drop(staging.keep());
+        folder::sync_dir(parent)?;
+        Self::open(data, env)
     }
 }
 
 fn make(data: &Path, settings: &Settings, policy: &str, env: &mut Env) -> Result<(), FirewallError> {
+    let opened = DataFolder::create(data)?;
     Vault::create(data, settings, env)?;
     let text = toml::to_string(settings).map_err(|e| FirewallError::Encoding { message: e.to_string() })?;
     folder::write_atomic(&data.join(config::SETTINGS_FILE), text.as_bytes())?;
     folder::write_atomic(&data.join(config::POLICY_FILE), policy.as_bytes())?;
     SqliteStore::open(&data.join(DATABASE))?;
-    Ok(())
+    opened.seal(|inventory| Vault::seal_new(data, inventory))
 }
 
 impl From<PolicyError> for FirewallError {

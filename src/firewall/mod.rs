@@ -18,17 +18,18 @@ mod sign;
 mod submit;
 pub mod workspace;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::auth::{Principal, Role};
+use crate::auth::{Adopt, Granted, Principal, Role};
 use crate::config::Config;
 use crate::detect::{Budget, Scanner};
 use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
-use crate::gate::{Adopted, Approved, Basis, HeldRecord, HeldState, Place, Policy};
+use crate::gate::decide::only_observed;
+use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Place, Policy, Released};
 use crate::ingest::{Memory, RawInput};
-use crate::ledger::SignedVersion;
+use crate::ledger::{SignedMemory, SignedVersion};
 use crate::ruleset::RuleSet;
 use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, evidence};
 
@@ -37,7 +38,7 @@ pub use env::Env;
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
-pub use output::{VersionDiff, VersionText, write_out};
+pub use output::{VersionDiff, VersionText, check_out, write_out};
 pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
 pub use sign::VersionInfo;
 pub use submit::Submitted;
@@ -72,7 +73,8 @@ impl Firewall {
     }
 
     fn open_with(data: &Path, env: Env, access: Access) -> Result<Self, FirewallError> {
-        let folder = DataFolder::open(data, access)?;
+        // Nothing is written before the folder has been compared with its seal.
+        let folder = DataFolder::open_unmarked(data, access)?;
         let config = Config::load(data)?;
         let trust = evidence::read_trust(data)?;
         let differences = folder.compare(|bytes| evidence::open_seal(&trust, bytes))?;
@@ -85,6 +87,7 @@ impl Firewall {
         if !foreign.is_empty() {
             return Err(crate::store::StoreError::Changed { differences: foreign }.into());
         }
+        folder.mark()?;
         let vault = sign::Vault::open(data, &config, access)?;
         let database = data.join(DATABASE);
         let store = match access {
@@ -97,8 +100,30 @@ impl Firewall {
             Self { folder, store, config, policy, scanner: Scanner::new(rules, Budget::default()), vault, env };
         if access == Access::Write {
             firewall.recover()?;
+            if firewall.folder.was_unfinished() {
+                firewall.reverify()?;
+            }
         }
         Ok(firewall)
+    }
+
+    /// After a run that died there is no seal over database and log: every record is verified before the
+    /// next seal covers them, or a change from outside would be sealed as our own.
+    fn reverify(&self) -> Result<(), FirewallError> {
+        let problems = self.store.integrity()?;
+        if let Some(problem) = problems.into_iter().next() {
+            let key = "structure".to_owned();
+            return Err(crate::store::StoreError::Damaged { table: DATABASE, key, problem }.into());
+        }
+        for version in self.versions()? {
+            self.recall(version.sequence)?;
+        }
+        self.store.all_held()?;
+        self.decisions()?;
+        for digest in self.store.raw_digests()? {
+            self.store.raw(&digest)?;
+        }
+        Ok(())
     }
 
     /// Ends the run: seals the folder when it was opened to write.
@@ -146,8 +171,12 @@ impl Firewall {
         Ok(())
     }
 
-    /// New quarantine records for held notes.
-    fn records(&self, passed: &gateway::Passed, submitter: &PrincipalId) -> Vec<HeldRecord> {
+    /// New quarantine records for what a dream holds.
+    fn records(&self, passed: &gateway::Passed, operator: &PrincipalId) -> Vec<HeldRecord> {
+        self.records_of(passed, |note| proposer(note, operator))
+    }
+
+    fn records_of(&self, passed: &gateway::Passed, by: impl Fn(&HeldNote) -> PrincipalId) -> Vec<HeldRecord> {
         passed
             .held
             .iter()
@@ -155,7 +184,7 @@ impl Firewall {
                 HeldRecord::open(
                     note.clone(),
                     place.clone(),
-                    proposer(note, submitter),
+                    by(note),
                     &self.policy,
                     self.scanner.rules().digest(),
                     self.now(),
@@ -193,7 +222,7 @@ impl Firewall {
     fn adopted_from(&self, base: Option<&SignedVersion>) -> Result<Adopted, FirewallError> {
         let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
         let memories = base.map(SignedVersion::memories).unwrap_or_default();
-        Ok(Adopted::new(&grant, memories.iter().flat_map(|memory| dream::statements(memory.text()))))
+        Ok(Adopted::new(&grant, memories.iter().flat_map(vouched)))
     }
 
     /// What every memory is judged on: what reviewers destroyed, and the current version.
@@ -204,14 +233,17 @@ impl Firewall {
             Some(head) => Some(self.recall(head.sequence)?),
             None => None,
         };
-        Ok(Ground { tombstones: destroyed.map(|record| record.digest).collect(), base })
+        let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
+        let standing = base.as_ref().map(|base| standing(&grant, base)).unwrap_or_default();
+        Ok(Ground { tombstones: destroyed.map(|record| record.digest).collect(), base, standing })
     }
 
     /// The memories of a version once more through scan and gate; one held note refuses all.
     fn readmit(&self, version: &SignedVersion) -> Result<Vec<Approved>, FirewallError> {
         let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
-        let adopted = [Adopted::new(&grant, version.memories().iter().flat_map(|m| dream::statements(m.text())))];
-        let ground = self.ground()?;
+        let adopted = [Adopted::new(&grant, version.memories().iter().flat_map(vouched))];
+        let mut ground = self.ground()?;
+        ground.standing = standing(&grant, version);
         let mut passed = gateway::Passed::default();
         for memory in version.memories() {
             let mut basis = ground.basis(memory.path(), &adopted);
@@ -233,17 +265,32 @@ impl Firewall {
 struct Ground {
     tombstones: BTreeSet<Digest>,
     base: Option<SignedVersion>,
+    /// What reviewers released into each memory before.
+    standing: BTreeMap<MemoryPath, Vec<Released>>,
 }
 
 impl Ground {
-    fn basis<'a>(&self, path: &MemoryPath, adopted: &'a [Adopted]) -> Basis<'a> {
+    fn basis<'a>(&'a self, path: &MemoryPath, adopted: &'a [Adopted]) -> Basis<'a> {
         let unchanged = Firewall::provenance_of(self.base.as_ref(), path);
-        Basis { adopted, tombstones: self.tombstones.clone(), unchanged, ..Basis::default() }
+        let released = self.standing.get(path).map(Vec::as_slice).unwrap_or_default();
+        Basis { adopted, released, tombstones: self.tombstones.clone(), unchanged, ..Basis::default() }
     }
 }
 
+/// What reviewers released into the memories of a version. What one destroyed elsewhere since is not among it.
+fn standing(grant: &Granted<Adopt>, version: &SignedVersion) -> BTreeMap<MemoryPath, Vec<Released>> {
+    let of = |memory: &SignedMemory| Released::standing(grant, memory.text(), memory.provenance());
+    version.memories().iter().map(|memory| (memory.path().clone(), of(memory))).collect()
+}
+
+/// Statements of a memory that its owner signed, without those that were only observed.
+fn vouched(memory: &SignedMemory) -> Vec<Digest> {
+    let observed = only_observed(memory.text(), memory.provenance());
+    dream::statements(memory.text()).into_iter().filter(|digest| !observed.contains(digest)).collect()
+}
+
 /// On whose behalf a held note was proposed: the principal of its first cited session, else the caller.
-fn proposer(note: &crate::gate::HeldNote, caller: &PrincipalId) -> PrincipalId {
+fn proposer(note: &HeldNote, caller: &PrincipalId) -> PrincipalId {
     note.origins
         .iter()
         .find(|origin| origin.session.is_some())

@@ -88,19 +88,25 @@ impl Firewall {
     }
 }
 
-/// Writes a version's memories as a folder: all of it appears at once, or nothing.
+/// Checks that a folder can take a version: it is new or empty.
 ///
 /// # Errors
-/// Refused when the folder exists and is not empty; unavailable when the disk refuses.
-pub fn write_out(texts: &[VersionText], folder: &Path) -> Result<(), FirewallError> {
+/// Refused when it exists and is not empty; unavailable when it cannot be read.
+pub fn check_out(folder: &Path) -> Result<(), FirewallError> {
     let occupied = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_some(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
         Err(source) => return Err(StoreError::Io { verb: "read", path: folder.to_owned(), source }.into()),
     };
-    if occupied {
-        return Err(FirewallError::OutputExists { path: folder.to_owned() });
-    }
+    if occupied { Err(FirewallError::OutputExists { path: folder.to_owned() }) } else { Ok(()) }
+}
+
+/// Writes a version's memories as a folder: all of it appears at once, or nothing.
+///
+/// # Errors
+/// Refused when the folder exists and is not empty; unavailable when the disk refuses.
+pub fn write_out(texts: &[VersionText], folder: &Path) -> Result<(), FirewallError> {
+    check_out(folder)?;
     let parent = match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -120,7 +126,8 @@ pub fn write_out(texts: &[VersionText], folder: &Path) -> Result<(), FirewallErr
     if folder.exists() {
         fs::remove_dir(folder).map_err(StoreError::io("replace", folder))?;
     }
-    let kept = staging.keep();
-    fs::rename(&kept, folder).map_err(StoreError::io("move into place", folder))?;
+    // Only what was moved is kept: a failed move leaves no folder of its own behind.
+    fs::rename(staging.path(), folder).map_err(StoreError::io("move into place", folder))?;
+    drop(staging.keep());
     Ok(())
 }

@@ -141,17 +141,16 @@ impl Firewall {
             ReleaseStep::Released(released) => released,
         };
         let approvers = released.reviewers().to_vec();
-        let ground = self.ground()?;
+        let mut ground = self.ground()?;
         let (memories, target) = with_statement(&record, ground.base.as_ref())?;
         let adopted = [self.adopted_from(ground.base.as_ref())?];
-        let releases = [released];
         let mut passed = Passed::default();
-        for (index, candidate) in memories.into_iter().enumerate() {
+        if let Some(candidate) = memories.get(target) {
+            ground.standing.entry(candidate.peek_unscanned().path.clone()).or_default().push(released);
+        }
+        for candidate in memories {
             let path = candidate.peek_unscanned().path.clone();
             let mut basis = ground.basis(&path, &adopted);
-            if index == target {
-                basis.released = &releases;
-            }
             passed.send(&self.scanner, &self.policy, &mut basis, candidate);
         }
         let approved = passed.all_or_nothing()?;

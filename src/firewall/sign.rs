@@ -126,6 +126,11 @@ impl Vault {
         Ok(())
     }
 
+    /// Signs the first seal, before there is a log to open.
+    pub(super) fn seal_new(data: &Path, inventory: &str) -> Result<Vec<u8>, FirewallError> {
+        Ok(evidence::sign_seal(&read_key(data, "gate")?, inventory)?)
+    }
+
     /// Opens the log: to write with all keys, to read with none.
     pub(super) fn open(data: &Path, config: &Config, access: Access) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;

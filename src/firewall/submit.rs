@@ -40,8 +40,11 @@ impl Firewall {
             others.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(as_found(&memory)));
         }
         let mut basis = ground.basis(&path, &adopted);
+        // Beside its neighbours: two writes of one memory may join into what neither says (T11).
+        basis.set_findings = self.set_findings(&candidate.text);
         passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
-        let mut records = self.records(&passed, who.id());
+        // Who writes it cannot release it, whatever its origins say.
+        let mut records = self.records_of(&passed, |_| who.id().clone());
         records.extend(self.records(&others, who.id()));
         self.put_held(&records)?;
         let mut approved = passed.approved;

@@ -439,13 +439,13 @@ fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &
         .map(|note| {
             let digest = Digest::of(note.body.slice(&candidate.text).unwrap_or_default());
             let by = if basis.released.iter().any(|r| r.digest == digest) {
-                "release"
+                BY_RELEASE
             } else if basis.is_adopted(&digest) {
                 "adoption"
             } else if basis.accepted.iter().any(|a| a.digests.contains(&digest)) {
                 "acceptance"
             } else if observed.iter().any(|held| held.span.overlaps(&note.span)) {
-                "observe"
+                BY_OBSERVE
             } else {
                 "policy"
             };
@@ -465,6 +465,32 @@ fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &
         "schema": "memgate-provenance/1",
     })
     .to_string()
+}
+
+pub(super) const BY_RELEASE: &str = "release";
+const BY_OBSERVE: &str = "observe";
+
+/// Digests of the statements of a memory that its provenance record says were admitted this way.
+pub(super) fn admitted_by(text: &str, provenance: &str, by: &str) -> Vec<Digest> {
+    let record: Value = serde_json::from_str(provenance).unwrap_or_default();
+    let notes = record.get("notes").and_then(Value::as_array);
+    let number = |value: Option<&Value>| usize::try_from(value?.as_u64()?).ok();
+    notes
+        .into_iter()
+        .flatten()
+        .filter(|note| note.get("admittedBy").and_then(Value::as_str) == Some(by))
+        .filter_map(|note| {
+            let span = note.get("span")?;
+            let (start, end) = (number(span.get(0))?, number(span.get(1))?);
+            text.get(start..end).map(Digest::of)
+        })
+        .collect()
+}
+
+/// Statements that were only let through because the policy observed: nobody vouched for them, and being in a
+/// version must not make them look vouched for once the policy is enforced.
+pub fn only_observed(text: &str, provenance: &str) -> Vec<Digest> {
+    admitted_by(text, provenance, BY_OBSERVE)
 }
 
 fn origin_record(origin: &Origin) -> Value {

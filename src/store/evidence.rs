@@ -36,6 +36,19 @@ pub fn read_trust(data: &Path) -> Result<Trust, StoreError> {
     Ok(Trust::new(Namespace::product(), policy, Vec::new(), TlogPolicy::parse(&tlog, TestKeys::Refuse)?)?)
 }
 
+/// Which trust file keeps [`read_trust`] from working; both when each reads by itself.
+pub fn bad_trust_file(data: &Path) -> &'static str {
+    let read = |name: &str| fs::read(data.join(TRUST).join(name)).unwrap_or_default();
+    let tlog = read("tlog.policy");
+    if TrustPolicy::parse(&read("policy.json"), &Namespace::product(), TestKeys::Refuse).is_err() {
+        "trust/policy.json"
+    } else if !std::str::from_utf8(&tlog).is_ok_and(|text| TlogPolicy::parse(text, TestKeys::Refuse).is_ok()) {
+        "trust/tlog.policy"
+    } else {
+        "trust/policy.json or trust/tlog.policy"
+    }
+}
+
 /// The log of a data folder, to read.
 pub fn log_folder(data: &Path) -> LogDir {
     LogDir::read_only(&data.join(LEDGER))

@@ -13,10 +13,13 @@ use std::path::{Path, PathBuf};
 use crate::domain::Digest;
 
 use super::StoreError;
+use super::evidence::{DATABASE, LEDGER};
 
 const LOCK: &str = "lock";
 const MARK: &str = "unsealed";
 const SEAL: &str = "seal";
+/// How a half-written file of [`write_atomic`] begins.
+const LEFTOVER: &str = ".memgate-tmp-";
 
 /// What a caller wants from the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +68,17 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
+    /// True when there is one, whole or not.
+    pub fn exists(root: &Path) -> bool {
+        root.join(SEAL).exists() || root.join(LOCK).exists()
+    }
+
     /// Creates the folder, owner-only.
     ///
     /// # Errors
     /// Refused when it holds a data folder already; unavailable when it cannot be written.
     pub fn create(root: &Path) -> Result<Self, StoreError> {
-        if root.join(SEAL).exists() || root.join(LOCK).exists() {
+        if Self::exists(root) {
             return Err(StoreError::Exists { folder: root.to_owned() });
         }
         create_private_dir(root)?;
@@ -87,6 +95,17 @@ impl DataFolder {
     /// # Errors
     /// Refused when there is none; unavailable when another process holds it.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
+        let folder = Self::open_unmarked(root, access)?;
+        folder.mark()?;
+        Ok(folder)
+    }
+
+    /// Opens and locks an existing folder and changes nothing in it: what is compared with the seal now, and
+    /// refused, is refused again the next time.
+    ///
+    /// # Errors
+    /// As [`DataFolder::open`].
+    pub fn open_unmarked(root: &Path, access: Access) -> Result<Self, StoreError> {
         let lock_path = root.join(LOCK);
         let lock = OpenOptions::new().read(true).open(&lock_path).map_err(|source| {
             if source.kind() == std::io::ErrorKind::NotFound {
@@ -104,15 +123,22 @@ impl DataFolder {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy { folder: root.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(StoreError::Io { verb: "lock", path: lock_path, source }),
         }
-        let mark = root.join(MARK);
-        let was_unfinished = mark.exists();
-        if access == Access::Write && !was_unfinished {
-            // The mark is on disk before anything else changes.
-            let file = File::create(&mark).map_err(StoreError::io("create", &mark))?;
-            file.sync_all().map_err(StoreError::io("sync", &mark))?;
-            sync_dir(root)?;
-        }
+        let was_unfinished = root.join(MARK).exists();
         Ok(Self { root: root.to_owned(), _lock: lock, access, was_unfinished })
+    }
+
+    /// Leaves the mark of a run that writes. It is on disk before anything else changes.
+    ///
+    /// # Errors
+    /// Unavailable when it cannot be written.
+    pub fn mark(&self) -> Result<(), StoreError> {
+        if self.access == Access::Read || self.was_unfinished {
+            return Ok(());
+        }
+        let mark = self.root.join(MARK);
+        let file = File::create(&mark).map_err(StoreError::io("create", &mark))?;
+        file.sync_all().map_err(StoreError::io("sync", &mark))?;
+        sync_dir(&self.root)
     }
 
     /// The folder.
@@ -179,15 +205,32 @@ impl DataFolder {
 
     /// Compares the folder with its seal. `open` checks the signature and returns the sealed inventory.
     ///
+    /// After a run that died only what runs write may differ: the mark must not be a way to change keys,
+    /// trust or settings unseen.
+    ///
     /// # Errors
     /// Unavailable when files cannot be read. Differences are not errors here.
     pub fn compare(
         &self,
         open: impl FnOnce(&[u8]) -> Result<String, &'static str>,
     ) -> Result<Vec<Difference>, StoreError> {
+        let mut differences = self.differences(open)?;
         if self.was_unfinished {
-            return Ok(vec![Difference::Unfinished]);
+            let written =
+                |name: &str| [DATABASE, LEDGER].iter().any(|file| name.starts_with(file)) || name.starts_with(LEFTOVER);
+            differences.retain(|difference| match difference {
+                Difference::Changed(name) | Difference::Gone(name) | Difference::Added(name) => !written(name),
+                Difference::Seal(_) | Difference::Unfinished => true,
+            });
+            differences.insert(0, Difference::Unfinished);
         }
+        Ok(differences)
+    }
+
+    fn differences(
+        &self,
+        open: impl FnOnce(&[u8]) -> Result<String, &'static str>,
+    ) -> Result<Vec<Difference>, StoreError> {
         let path = self.root.join(SEAL);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -242,13 +285,14 @@ pub fn create_private_dir(path: &Path) -> Result<(), StoreError> {
 /// Unavailable when the disk refuses; the old file then stays.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(StoreError::io("write in", folder))?;
+    let mut file =
+        tempfile::Builder::new().prefix(LEFTOVER).tempfile_in(folder).map_err(StoreError::io("write in", folder))?;
     file.write_all(bytes).map_err(StoreError::io("write", path))?;
     file.as_file().sync_all().map_err(StoreError::io("sync", path))?;
     file.persist(path).map_err(|e| StoreError::Io { verb: "replace", path: path.to_owned(), source: e.error })?;
     sync_dir(folder)
 }
 
-fn sync_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(StoreError::io("sync", path))
 }
