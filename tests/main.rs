@@ -18,5 +18,6 @@ mod ingest;
 mod ledger;
 mod ledger_faults;
 mod notes;
+mod readme;
 mod report;
 mod store_contract;
