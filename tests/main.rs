@@ -21,6 +21,7 @@ mod journey;
 mod ledger;
 mod ledger_faults;
 mod notes;
+mod readme;
 mod report;
 mod rules;
 mod store_contract;
