@@ -42,7 +42,24 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auditor", &["domain", "auth", "ruleset", "detect", "ledger", "grade", "store", "config"]),
-    ("cli", &["domain", "ingest", "auth", "ruleset", "detect", "grade", "report", "config", "firewall", "auditor"]),
+    // Beside the verbs, `cli` renders plans, held items, findings and grades: their types, nothing that decides.
+    (
+        "cli",
+        &[
+            "domain",
+            "ingest",
+            "auth",
+            "ruleset",
+            "detect",
+            "gate",
+            "consolidate",
+            "grade",
+            "report",
+            "config",
+            "firewall",
+            "auditor",
+        ],
+    ),
     ("manual", &[]),
 ];
 

@@ -216,7 +216,7 @@ impl Tour<'_> {
     fn check(&mut self, firewall: &Firewall, expected: &Expected, report: &DreamReport) -> Result<Outcome, CliError> {
         let head = head(firewall)?;
         let texts = firewall.texts(head.sequence)?;
-        let served: String = texts.iter().map(|t| t.text.peek_unscanned().as_str()).collect();
+        let served: String = texts.iter().map(|t| t.text.as_str()).collect();
         let leaked: Vec<&Poison> =
             expected.poisoned.iter().filter(|p| p.markers.iter().any(|marker| served.contains(marker))).collect();
         let lost: Vec<&Honest> = expected.honest.iter().filter(|honest| !is_kept(honest, &texts)).collect();
@@ -390,7 +390,7 @@ impl Tour<'_> {
         // A copy is tampered with; the original stays as it is.
         let copy = self.folder.join("tampered-copy");
         copy_folder(&data, &copy)?;
-        let victim = copy.join(crate::store::DATABASE);
+        let victim = copy.join(crate::config::DATABASE);
         let mut bytes = std::fs::read(&victim).map_err(|e| CliError::read(&victim, e))?;
         let at = bytes.len() / 2;
         if let Some(byte) = bytes.get_mut(at) {
@@ -398,7 +398,7 @@ impl Tour<'_> {
         }
         std::fs::write(&victim, &bytes).map_err(|e| CliError::write(&victim, e))?;
         let tampered = auditor::verify(&copy, None, now)?;
-        let _ = writeln!(self.text, "\n  One bit flipped at byte {at} of a copy's {}:", crate::store::DATABASE);
+        let _ = writeln!(self.text, "\n  One bit flipped at byte {at} of a copy's {}:", crate::config::DATABASE);
         for problem in tampered.problems.iter().take(3) {
             let _ = writeln!(self.text, "  {}  {}", problem.code, show_line(&problem.what, 90));
         }
@@ -426,7 +426,7 @@ fn head(firewall: &Firewall) -> Result<VersionInfo, CliError> {
 
 fn is_kept(honest: &Honest, texts: &[crate::firewall::VersionText]) -> bool {
     let path = honest.file.trim_start_matches("memory");
-    texts.iter().any(|t| t.path.as_str() == path && t.text.peek_unscanned().contains(&honest.text))
+    texts.iter().any(|t| t.path.as_str() == path && t.text.contains(&honest.text))
 }
 
 fn is_held(poison: &Poison, report: &DreamReport) -> bool {

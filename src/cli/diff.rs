@@ -42,9 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             .changed
             .iter()
             .filter(|(before, _)| wanted(before.path.as_str()))
-            .map(|(before, after)| {
-                json!({ "path": before.path, "old": before.text.peek_unscanned(), "new": after.text.peek_unscanned() })
-            })
+            .map(|(before, after)| json!({ "path": before.path, "old": &before.text, "new": &after.text }))
             .collect();
         context.print_json(&json!({
             "schema": "memgate/diff/1", "old": old, "new": new, "added": name(&diff.added),
@@ -54,14 +52,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     }
     let options = context.show();
     for text in diff.removed.iter().filter(|t| wanted(t.path.as_str())) {
-        context.print(&unified(text.path.as_str(), "(gone)", text.text.peek_unscanned(), "", &options))?;
+        context.print(&unified(text.path.as_str(), "(gone)", &text.text, "", &options))?;
     }
     for text in diff.added.iter().filter(|t| wanted(t.path.as_str())) {
-        context.print(&unified("(new)", text.path.as_str(), "", text.text.peek_unscanned(), &options))?;
+        context.print(&unified("(new)", text.path.as_str(), "", &text.text, &options))?;
     }
     for (before, after) in diff.changed.iter().filter(|(before, _)| wanted(before.path.as_str())) {
         let path = before.path.as_str();
-        context.print(&unified(path, path, before.text.peek_unscanned(), after.text.peek_unscanned(), &options))?;
+        context.print(&unified(path, path, &before.text, &after.text, &options))?;
     }
     context.print(&format!(
         "{} added, {} removed, {} changed, {} unchanged between versions {old} and {new}\n",

@@ -50,22 +50,28 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         if context.format == Format::Json {
             context.print_json(&json!({
                 "schema": "memgate/memory/1", "version": sequence, "path": found.path,
-                "sha256": found.text.digest(), "text": found.text.peek_unscanned(),
+                "sha256": crate::domain::Digest::of(&found.text), "text": &found.text,
             }))?;
         } else {
-            context.print(&show_terminal(found.text.peek_unscanned(), &context.show()))?;
+            context.print(&show_terminal(&found.text, &context.show()))?;
         }
         return Ok(Exit::Done);
     }
     if context.format == Format::Json {
-        let rows: Vec<_> =
-            texts.iter().map(|t| json!({ "path": t.path, "sha256": t.text.digest(), "bytes": t.text.len() })).collect();
+        let rows: Vec<_> = texts
+            .iter()
+            .map(|t| json!({ "path": t.path, "sha256": crate::domain::Digest::of(&t.text), "bytes": t.text.len() }))
+            .collect();
         context.print_json(&json!({ "schema": "memgate/version/1", "version": sequence, "memories": rows }))?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(["PATH", ">BYTES", "SHA256"]);
     for text in &texts {
-        table.row([show_line(text.path.as_str(), 70), text.text.len().to_string(), text.text.digest().short()]);
+        table.row([
+            show_line(text.path.as_str(), 70),
+            text.text.len().to_string(),
+            crate::domain::Digest::of(&text.text).short(),
+        ]);
     }
     context.print(&format!("Version {sequence}, verified: {} memories\n\n", texts.len()))?;
     context.print(&table.render(context.width, context.paint()))?;

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Coded, Family, PrincipalId, StoreName};
 use crate::gate::{Policy, PolicyError};
 
+pub use crate::store::DATABASE;
+
 /// The data folder used when nobody names one.
 pub const DEFAULT_DATA: &str = ".memgate";
 /// The policy file in the data folder.

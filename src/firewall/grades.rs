@@ -203,7 +203,7 @@ impl Firewall {
         let mut summary = VersionSummary { label: sequence.to_string(), ..VersionSummary::default() };
         let mut texts = BTreeMap::new();
         for memory in self.texts(sequence)? {
-            let document = Document::parse(memory.text.peek_unscanned());
+            let document = Document::parse(&memory.text);
             for note in document.notes() {
                 let digest = document.body_digest(note);
                 let name = note_name(&memory.path, &digest);

@@ -11,13 +11,14 @@ use crate::store::StoreError;
 
 use super::{Firewall, FirewallError};
 
-/// One memory of a version. The text is verified, which says where it came from, not that it is true.
+/// One memory of a version. The text is verified: that says where it came from, not that it is true or safe to
+/// print; show it escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionText {
     /// Its path.
     pub path: MemoryPath,
     /// Its text.
-    pub text: Untrusted<String>,
+    pub text: String,
 }
 
 /// The difference of two versions.
@@ -62,7 +63,7 @@ impl Firewall {
         Ok(version
             .memories()
             .iter()
-            .map(|m| VersionText { path: m.path().clone(), text: Untrusted::new(m.text().to_owned()) })
+            .map(|m| VersionText { path: m.path().clone(), text: m.text().to_owned() })
             .collect())
     }
 
@@ -121,7 +122,7 @@ pub fn write_out(texts: &[VersionText], folder: &Path) -> Result<(), FirewallErr
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
         }
-        fs::write(&path, memory.text.peek_unscanned()).map_err(StoreError::io("write", &path))?;
+        fs::write(&path, &memory.text).map_err(StoreError::io("write", &path))?;
     }
     if folder.exists() {
         fs::remove_dir(folder).map_err(StoreError::io("replace", folder))?;

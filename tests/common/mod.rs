@@ -101,7 +101,7 @@ pub(crate) fn dream(firewall: &mut Firewall, memories: Option<Vec<Memory>>, sess
 /// Path and text of every memory of a version.
 pub(crate) fn texts(firewall: &Firewall, sequence: u64) -> BTreeMap<String, String> {
     let texts = firewall.texts(sequence).unwrap();
-    texts.into_iter().map(|text| (text.path.to_string(), text.text.peek_unscanned().clone())).collect()
+    texts.into_iter().map(|text| (text.path.to_string(), text.text)).collect()
 }
 
 /// Everything that is served now, as one string.

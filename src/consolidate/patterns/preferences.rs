@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::consolidate::gate::Gist;
+use crate::consolidate::key::Key;
+use crate::consolidate::token::Class;
 use crate::domain::{Channel, Digest, PrincipalId};
 use crate::ingest::EventKind;
 
-use super::super::gate::Gist;
-use super::super::key::Key;
-use super::super::token::Class;
 use super::{Corpus, Insight, Support, cite, is_anonymous, personal_path, shared};
 
 /// A stated preference.
