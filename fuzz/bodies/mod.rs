@@ -5,7 +5,7 @@
 //! (`tests/fuzz_replay.rs`), so a fixed crash stays fixed on a stable compiler.
 //!
 //! Inputs are plain text where they can be: `notes`, `show`, `normalize`, `ruleset_yaml` and `ingest` take the text
-//! itself; `scan`, `envelope` and `journey` take a few lines that a person can read and write (see the README).
+//! itself; `scan`, `envelope`, `journey` and `log` take a few lines that a person can read and write (see the README).
 #![allow(
     dead_code,
     unreachable_pub,
@@ -16,6 +16,7 @@
 pub mod envelope;
 pub mod ingest;
 pub mod journey;
+pub mod log;
 pub mod normalize;
 pub mod notes;
 pub mod ruleset_yaml;
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("envelope", envelope::body),
     ("ingest", ingest::body),
     ("journey", journey::body),
+    ("log", log::body),
     ("normalize", normalize::body),
     ("notes", notes::body),
     ("ruleset_yaml", ruleset_yaml::body),
