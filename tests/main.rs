@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and use their own folders"
 )]
 mod architecture;
+mod bad_input;
 mod cli;
 mod common;
 mod consolidate;
@@ -16,6 +17,7 @@ mod fuzz_replay;
 mod gate;
 mod grade;
 mod ingest;
+mod invariants;
 mod journey;
 mod ledger;
 mod ledger_faults;
