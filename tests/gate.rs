@@ -57,6 +57,9 @@ struct Case {
     /// Statements that are harmful only together.
     #[serde(default)]
     together: Vec<String>,
+    /// True when the notes could not all be read beside their neighbours.
+    #[serde(default)]
+    sets_incomplete: bool,
     /// True on the way round after a redaction.
     #[serde(default)]
     after_redaction: bool,
@@ -256,6 +259,7 @@ fn run(case: &Case) -> Vec<String> {
         released: &released,
         tombstones: digests(case, &case.destroyed).into_iter().collect(),
         set_findings: case.together.iter().map(|text| (Digest::of(text), vec![together.clone()])).collect(),
+        sets_incomplete: case.sets_incomplete,
         unchanged: None,
         after_redaction: case.after_redaction,
     };

@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and use their own folders"
 )]
 mod architecture;
+mod bad_input;
 mod cli;
 mod codes;
 mod common;
@@ -17,6 +18,7 @@ mod fuzz_replay;
 mod gate;
 mod grade;
 mod ingest;
+mod invariants;
 mod journey;
 mod ledger;
 mod ledger_faults;

@@ -149,7 +149,11 @@ fn log(data: &Path, trust: &Trust, report: &mut AuditReport) -> Option<VerifiedL
             for one in damage {
                 report.problems.push(Problem {
                     code: "log-damaged".to_owned(),
-                    place: format!("ledger/log/{}", one.file),
+                    // The writer's own files lie beside the public ones.
+                    place: match one.file.as_str() {
+                        "wal" | "head" => format!("ledger/state/{}", one.file),
+                        public => format!("ledger/log/{public}"),
+                    },
                     what: one.why.to_owned(),
                 });
             }

@@ -1,5 +1,7 @@
 //! Opening the data folder for a command.
 
+use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::domain::{Authority, PrincipalId};
@@ -7,6 +9,7 @@ use crate::firewall::{Env, Firewall, Progress};
 use crate::ingest::{self, FileKind, Format, IngestError, Memory, RawInput, Session};
 
 use super::{Bar, CliError, Context, Exit};
+use crate::report::show_line;
 
 /// The clock of this run: `SOURCE_DATE_EPOCH` (seconds) when it is set, for reproducible output.
 pub(super) fn env(context: &Context) -> Env {
@@ -55,12 +58,8 @@ pub(super) fn read_memories(
     let mut inputs = Inputs::default();
     let mut problems = Vec::new();
     let mut seen = 0;
-    for raw in files(folder, context)? {
+    for raw in files(folder, Some(FileKind::Memory), context)? {
         seen += 1;
-        if ingest::file_kind(&raw.name) != FileKind::Memory {
-            context.note(&format!("not a memory, left out: {}", raw.name));
-            continue;
-        }
         match ingest::read_memory(&raw.name, &raw, &knows) {
             Ok(memory) => inputs.memories.push(memory),
             Err(problem) => problems.push(problem),
@@ -87,17 +86,25 @@ pub(super) fn read_sessions(
     let mut problems = Vec::new();
     let mut seen = 0;
     for path in paths {
-        for raw in files(path, context)? {
-            if path.is_dir() && ingest::file_kind(&raw.name) != FileKind::Transcript {
-                context.note(&format!("not a transcript, left out: {}", raw.name));
-                continue;
-            }
+        let kind = path.is_dir().then_some(FileKind::Transcript);
+        for raw in files(path, kind, context)? {
             seen += 1;
             match ingest::read_sessions(&raw, format, &knows) {
                 Ok(sessions) => inputs.sessions.extend(sessions),
                 Err(errors) => problems.extend(errors),
             }
             inputs.raw.push(raw);
+        }
+    }
+    // Marks and evidence go by a session's name: a second one of that name could pass for the first.
+    let mut names = BTreeSet::new();
+    for session in &inputs.sessions {
+        if !names.insert(&session.id) {
+            problems.push(IngestError {
+                input: session.input.clone(),
+                place: None,
+                problem: ingest::Problem::DuplicateSession { id: show_line(session.id.as_str(), 64) },
+            });
         }
     }
     all_or_nothing(&problems, seen, context)?;
@@ -114,9 +121,9 @@ fn all_or_nothing(problems: &[IngestError], files: usize, context: &Context) -> 
     Err(CliError::Refused { bad: problems.len(), files })
 }
 
-/// Every plain file at or below a path, by name. Links are never followed: they could lead out of the
-/// folder, or round in circles.
-pub(super) fn files(root: &Path, context: &Context) -> Result<Vec<RawInput>, CliError> {
+/// Every plain file of one kind (or of any) at or below a path, by name. Links are never followed: they could
+/// lead out of the folder, or round in circles. Files of other kinds are named and not read.
+pub(super) fn files(root: &Path, kind: Option<FileKind>, context: &Context) -> Result<Vec<RawInput>, CliError> {
     let mut found = Vec::new();
     let walk = walkdir::WalkDir::new(root).follow_links(false).sort_by_file_name();
     let enters = |entry: &walkdir::DirEntry| {
@@ -139,10 +146,23 @@ pub(super) fn files(root: &Path, context: &Context) -> Result<Vec<RawInput>, Cli
         let Some(name) = name.to_str() else {
             return Err(CliError::read(entry.path(), std::io::Error::other("its name is not UTF-8")));
         };
-        let bytes = std::fs::read(entry.path()).map_err(|e| CliError::read(entry.path(), e))?;
+        if let Some(kind) = kind.filter(|kind| ingest::file_kind(name) != *kind) {
+            let what = if kind == FileKind::Memory { "memory" } else { "transcript" };
+            context.note(&format!("not a {what}, left out: {name}"));
+            continue;
+        }
+        let bytes = read_whole(entry.path()).map_err(|e| CliError::read(entry.path(), e))?;
         found.push(RawInput::new(name, bytes));
     }
     Ok(found)
+}
+
+/// A file's bytes. A byte more than any input may have is read, so that the reader can say it is too long; the
+/// rest of an endless file is not.
+fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(ingest::MAX_INPUT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A progress bar that follows a dream's stages.

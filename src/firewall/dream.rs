@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{self, Adopt};
 use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
 use crate::consolidate::{Input, Marks, Workspace, consolidate};
-use crate::detect::Scanner;
+use crate::detect::{Coverage, Scanner};
 use crate::domain::{Candidate, Claim, Digest, Finding, Kind, MemoryPath, PrincipalId, Span, Stage, Untrusted};
 use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
@@ -294,6 +294,7 @@ impl Firewall {
             let text = memory.text.peek_unscanned();
             let document = Document::parse(text);
             let scanned = self.scanner.scan(Untrusted::new(as_found(memory)));
+            let unread = *scanned.coverage() != Coverage::Full;
             for (number, note) in scanned.notes().iter().enumerate() {
                 before.note_kinds.insert((memory.path.clone(), number), note.kind);
                 let findings = note.findings.iter().filter_map(|i| scanned.findings().get(*i));
@@ -310,7 +311,8 @@ impl Firewall {
                 let findings: Vec<Finding> =
                     scanned.findings().iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
                 // A held span that is no note of the input (glue, a part) marks the notes it touches.
-                let held = removed.contains(&document.body_digest(note))
+                let held = unread
+                    || removed.contains(&document.body_digest(note))
                     || passed
                         .held
                         .iter()
@@ -386,7 +388,7 @@ impl Firewall {
         for output in outputs {
             let mut basis = ground.basis(&output.path, &before.adopted);
             basis.accepted = &acceptance;
-            basis.set_findings = self.set_findings(output.text.peek_unscanned());
+            (basis.set_findings, basis.sets_incomplete) = self.set_findings(output.text.peek_unscanned());
             let candidate = Candidate {
                 path: output.path.clone(),
                 text: output.text.peek_unscanned().clone(),
@@ -400,25 +402,32 @@ impl Firewall {
     }
 
     /// New notes beside their neighbours: what no note says alone (T11).
-    pub(super) fn set_findings(&self, text: &str) -> BTreeMap<Digest, Vec<Finding>> {
+    /// True beside them: not every note was read so.
+    pub(super) fn set_findings(&self, text: &str) -> (BTreeMap<Digest, Vec<Finding>>, bool) {
         let document = Document::parse(text);
         let notes: Vec<&str> = document.notes().map(|note| document.body(note)).collect();
         let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
-        for (finding, members) in sets(&self.scanner, &notes) {
+        let (found, incomplete) = read_sets(&self.scanner, &notes);
+        for (finding, members) in found {
             for body in members.into_iter().filter_map(|member| notes.get(member)) {
                 findings.entry(Digest::of(body)).or_default().push(finding.clone());
             }
         }
-        findings
+        (findings, incomplete)
     }
 }
 
 /// Findings over sets of texts, each with the numbers of its members.
 pub(super) fn sets(scanner: &Scanner, texts: &[&str]) -> Vec<(Finding, Vec<usize>)> {
+    read_sets(scanner, texts).0
+}
+
+fn read_sets(scanner: &Scanner, texts: &[&str]) -> (Vec<(Finding, Vec<usize>)>, bool) {
     let names: Vec<String> = (0..texts.len()).map(|n| n.to_string()).collect();
     let members: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().copied()).collect();
     let report = scanner.scan_set(&members);
-    report
+    let incomplete = report.coverage != Coverage::Full;
+    let found = report
         .findings
         .into_iter()
         .map(|found| {
@@ -428,7 +437,8 @@ pub(super) fn sets(scanner: &Scanner, texts: &[&str]) -> Vec<(Finding, Vec<usize
             let finding = set_finding(&found.rule, title, &threats);
             (finding, found.members.iter().filter_map(|name| name.parse().ok()).collect())
         })
-        .collect()
+        .collect();
+    (found, incomplete)
 }
 
 /// A memory as it was found: one claim over everything, from its own origin.

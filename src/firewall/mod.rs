@@ -115,6 +115,11 @@ impl Firewall {
             let key = "structure".to_owned();
             return Err(crate::store::StoreError::Damaged { table: DATABASE, key, problem }.into());
         }
+        let data = self.folder.root();
+        let damage = crate::ledger::fsck(&evidence::log_folder(data), &evidence::read_trust(data)?, Vec::new())?;
+        if let Some(one) = damage.into_iter().next() {
+            return Err(crate::ledger::LedgerError::ReadOnly { file: one.file, why: one.why }.into());
+        }
         for version in self.versions()? {
             self.recall(version.sequence)?;
         }

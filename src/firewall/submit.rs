@@ -41,7 +41,7 @@ impl Firewall {
         }
         let mut basis = ground.basis(&path, &adopted);
         // Beside its neighbours: two writes of one memory may join into what neither says (T11).
-        basis.set_findings = self.set_findings(&candidate.text);
+        (basis.set_findings, basis.sets_incomplete) = self.set_findings(&candidate.text);
         passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
         // Who writes it cannot release it, whatever its origins say.
         let mut records = self.records_of(&passed, |_| who.id().clone());

@@ -27,6 +27,8 @@ pub struct Basis<'a> {
     pub tombstones: BTreeSet<Digest>,
     /// Findings over sets of notes (fragments), by digest of the member statement.
     pub set_findings: BTreeMap<Digest, Vec<Finding>>,
+    /// True when the notes could not all be read beside their neighbours: that is a gap like any other.
+    pub sets_incomplete: bool,
     /// The memory's text digest and provenance in the parent version: an unchanged memory keeps it.
     pub unchanged: Option<(Digest, String)>,
     /// True on the way round after a redaction: a second need for one is refused.
@@ -141,8 +143,8 @@ pub fn decide(scanned: Scanned, policy: &Policy, basis: &Basis<'_>) -> Decision 
     if basis.released.iter().any(|released| released.digest == scanned.digest()) {
         return Decision::Admit(approve(&scanned, policy, basis, Vec::new()));
     }
-    if let Coverage::Partial { .. } = scanned.coverage() {
-        return Decision::Hold(hold_everything(&scanned));
+    if matches!(scanned.coverage(), Coverage::Partial { .. }) || basis.sets_incomplete {
+        return Decision::Hold(hold_everything(&scanned, policy));
     }
     let masked: Vec<&Finding> = scanned.findings().iter().filter(|f| policy.redacts(f) && !f.span.is_empty()).collect();
     if !masked.is_empty() && !basis.after_redaction {
@@ -168,23 +170,33 @@ pub fn holds_span(findings: &[Finding], policy: &Policy) -> bool {
 
 fn observe(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>) -> Vec<HeldNote> {
     match scanned.coverage() {
-        Coverage::Partial { .. } => hold_everything(scanned).notes,
+        Coverage::Partial { .. } => hold_everything(scanned, policy).notes,
         Coverage::Full => judge(scanned, policy, basis),
     }
 }
 
-fn hold_everything(scanned: &Scanned) -> Split {
+/// One item for the whole memory. The secrets that were seen are blotted out in it, byte for byte so that spans
+/// stay true: it can only be destroyed or expire, and the quarantine is no place for them.
+fn hold_everything(scanned: &Scanned, policy: &Policy) -> Split {
     let candidate = scanned.candidate();
     let whole = Span::new(0, candidate.text.len());
+    let mut text = candidate.text.clone();
+    let mut findings = scanned.findings().to_vec();
+    for finding in findings.iter_mut().filter(|finding| policy.redacts(finding)) {
+        finding.excerpt.clear();
+        if text.get(finding.span.start..finding.span.end).is_some() {
+            text.replace_range(finding.span.start..finding.span.end, &"*".repeat(finding.span.len()));
+        }
+    }
     let note = HeldNote {
         verdict: Verdict::Hold,
-        text: candidate.text.clone(),
+        text,
         span: whole,
         kind: Kind::Fact,
         authority: candidate.authority_of(&whole),
         severity: worst(scanned.findings()).max(Severity::Medium),
         reasons: vec![INCOMPLETE.to_owned()],
-        findings: scanned.findings().to_vec(),
+        findings,
         origins: origins(candidate, &whole),
     };
     Split { notes: vec![note], rest: None, ruleset: scanned.ruleset() }
