@@ -21,3 +21,4 @@ mod notes;
 mod readme;
 mod report;
 mod store_contract;
+mod threats;
