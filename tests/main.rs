@@ -27,3 +27,4 @@ mod readme;
 mod report;
 mod rules;
 mod store_contract;
+mod threats;

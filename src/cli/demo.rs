@@ -30,7 +30,7 @@ static DATA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/demo_data");
 #[command(after_help = "Examples:\n  \
     memgate demo                            in a temporary folder that is removed at the end\n  \
     memgate demo --keep ./demo              keep everything to look around\n\n\
-    Needs no network and asks nothing.")]
+    Takes some seconds, needs no network and asks nothing. Exit code 8 if it does not come out as promised.")]
 pub struct Args {
     /// Folder to work in and keep; must be new or empty
     #[arg(long, value_name = "DIR")]

@@ -26,7 +26,7 @@ pub struct Args {
 /// The verbs of `memgate drift`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// State of both monitors, with the promise in words
+    /// Whether grades fell, how sure that is, and which changes to suspect
     #[command(after_help = "Examples:\n  \
     memgate drift status\n  \
     memgate drift status --reference 900 --alpha 50 --format json\n\n\
@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long, value_name = "PERMILLE", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=500))]
         alpha: u16,
     },
-    /// What to expect of the monitors before they are switched on
+    /// How fast a fall would be noticed, and how often wrongly: before you rely on it
     #[command(after_help = "Examples:\n  \
     memgate drift simulate --reference 900 --to 800 --alpha 50\n\n\
         Numbers are permille: 900 is 90 %.")]

@@ -6,6 +6,7 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::{CliError, Context, Exit, Format, codes, exit, rules};
+use crate::grade::kinds::kinds;
 
 /// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
@@ -13,9 +14,11 @@ use super::{CliError, Context, Exit, Format, codes, exit, rules};
     memgate explain injection.instruction-override     a rule\n  \
     memgate explain store-changed                      an error code, as printed in error[…]\n  \
     memgate explain E_SIG                              a check of the signing format\n  \
-    memgate explain exit-codes                         all exit codes")]
+    memgate explain exit-codes                         all exit codes\n  \
+    memgate explain codes                              all error codes, one a line\n  \
+    memgate explain grade-kinds                        what a rubric's criteria can ask")]
 pub struct Args {
-    /// A rule, an error code, or exit-codes
+    /// A rule, an error code, or one of the lists: exit-codes, codes, grade-kinds
     #[arg(value_name = "NAME")]
     pub name: String,
 }
@@ -24,8 +27,13 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
     let name = args.name.trim();
-    if name == "exit-codes" {
-        return exit_codes(context);
+    match name {
+        "exit-codes" => return exit_codes(context),
+        "codes" => return list("memgate/codes/1", codes::all().map(|page| (page.code, page.meaning)), context),
+        "grade-kinds" => {
+            return list("memgate/grade-kinds/1", kinds().iter().map(|kind| (kind.name, kind.met)), context);
+        }
+        _ => {}
     }
     if let Some(page) = codes::find(name) {
         let ends = exit::meaning(page.exit);
@@ -50,6 +58,27 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let names = codes::all().map(|page| page.code).chain(rules.rules().iter().map(|rule| rule.id.as_str()));
     let near = codes::near(name, names);
     Err(CliError::Unknown { what: "rule or code", name: name.to_owned(), near })
+}
+
+/// Names with what they mean, one a line.
+fn list(
+    schema: &str,
+    rows: impl Iterator<Item = (&'static str, &'static str)>,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let rows: Vec<_> = rows.collect();
+    if context.format == Format::Json {
+        let rows: Vec<_> = rows.iter().map(|(name, meaning)| json!({"name": name, "meaning": meaning})).collect();
+        context.print_json(&json!({"schema": schema, "names": rows}))?;
+    } else {
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let mut out = String::new();
+        for (name, meaning) in rows {
+            let _ = writeln!(out, "{name:<width$}  {meaning}");
+        }
+        context.print(&out)?;
+    }
+    Ok(Exit::Done)
 }
 
 fn exit_codes(context: &Context) -> Result<Exit, CliError> {

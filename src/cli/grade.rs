@@ -30,7 +30,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
     memgate grade run --rubric rubric.yaml --sessions ./transcripts\n  \
     memgate grade run --rubric rubric.yaml --sessions a.jsonl --store-version 4 --dry-run\n\n\
-        Exit code 8 when a session fails, 9 when one cannot be decided.")]
+        Exit code 8 when a session fails, 9 when one cannot be decided. A rubric has criteria of the kinds\n\
+        that 'memgate explain grade-kinds' lists.")]
     Run {
         /// The rubric file
         #[arg(long, value_name = "FILE")]

@@ -54,10 +54,15 @@ pub use progress::Bar;
                   person, signs what is approved, and can prove and undo every change.\n\n\
                   Everything works on files, without an account and without a network.",
     after_help = "Examples:\n  \
-                  memgate scan .                     examine the memory and instruction files of this folder\n  \
                   memgate demo                       watch the whole product work on sample data\n  \
+                  memgate scan .                     examine the memory and instruction files of this folder\n  \
+                  memgate init                       a data folder: keys, policy, log\n  \
+                  memgate dream --memory DIR --sessions PATH --out NEW\n  \
+                  memgate review list                what was held, and waits for a person\n  \
+                  memgate verify                     check everything that was signed\n  \
                   memgate explain exit-codes         what the exit codes mean\n\n\
-                  'memgate help COMMAND' has examples for every command.",
+                  'memgate help COMMAND' has examples for every command; 'memgate explain CODE' has a page for every\n\
+                  error code.",
     max_term_width = 110,
     propagate_version = false,
     arg_required_else_help = true

@@ -18,8 +18,10 @@ use crate::report::{show_line, show_terminal};
 #[command(after_help = "Examples:\n  \
     memgate review list\n  \
     memgate review show hold_0123456789ab\n  \
-    memgate review release hold_0123456789ab --digest 5f7c0d1e2f3a --reason false_positive --note 'asked the author'\n  \
-    memgate review destroy hold_0123456789ab --digest 5f7c0d1e2f3a --reason prompt_injection")]
+    memgate review release hold_0123456789ab --digest 5f7c0d1e2f3a --reason false_positive --note WHY\n  \
+    memgate review destroy hold_0123456789ab --digest 5f7c0d1e2f3a --reason prompt_injection\n\n\
+    Held items influence nothing that is served. Each has a deadline; when it passes, the answer is no.\n\
+    'show' prints the digest of the text; a decision names it, so it counts for exactly those bytes.")]
 pub struct Args {
     /// What to do
     #[command(subcommand)]
@@ -48,7 +50,7 @@ pub enum Command {
     },
     /// Let exactly these bytes into the store
     #[command(after_help = "Examples:\n  \
-    memgate review release hold_0123456789ab --digest 5f7c0d1e2f3a --reason false_positive --note 'asked the author'\n\n\
+    memgate review release hold_0123456789ab --digest 5f7c0d1e2f3a --reason false_positive --note WHY\n\n\
         The text is scanned again with today's rules; severe kinds need a second, different reviewer.")]
     Release(Decide),
     /// Never let it in; the same text is refused from now on

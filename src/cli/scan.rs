@@ -21,8 +21,8 @@ use crate::report::{self, Coverage, FileReport, Located, ScanReport};
     memgate scan notes.md --format json\n  \
     memgate scan . --format sarif -o memgate.sarif\n  \
     git show HEAD:AGENTS.md | memgate scan -\n\n\
-    Exit codes: 0 nothing at or above --fail-on, 1 findings, 3 nothing to examine, 5 something could not be\n\
-    fully examined (beats 0 and 1). Links are never followed out of the folder that was named.")]
+    Exit codes: 0 nothing at or above --fail-on, 1 findings, 3 nothing to examine, 5 something could\n\
+    not be fully examined (beats 0 and 1). Links are never followed out of the folder that was named.")]
 pub struct Args {
     /// Files or folders, or - for standard input
     #[arg(value_name = "PATH", required = true)]

@@ -15,9 +15,10 @@ use crate::report::style::Style;
 #[command(after_help = "Examples:\n  \
     memgate verify\n  \
     memgate verify --data /srv/memgate --format json\n  \
-    memgate verify --policy 3f9a…    against a trust policy digest you wrote down, not the folder's own\n\n\
-    Checks every file against the signed seal, every log entry, tile and checkpoint, every statement from the\n\
-    first version on, every memory against its commitment, every held item and every raw input. Exit code 6.")]
+    memgate verify --policy 3f9a0c1d2e4f    against the trust policy digest you wrote down\n\n\
+    Checks every file against the signed seal, every log entry, tile and checkpoint, every statement\n\
+    from the first version on, every memory against its commitment, every held item and raw input.\n\
+    Exit code 6 when anything is wrong; 'memgate explain CODE' explains each problem it names.")]
 pub struct Args {
     /// Digest of the trust policy you know from elsewhere: the folder must use that one
     #[arg(long, value_name = "SHA256")]

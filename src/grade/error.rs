@@ -193,7 +193,7 @@ impl Coded for GradeError {
             Self::UnknownKey { .. } => {
                 "Remove or correct the key; unknown keys are refused so that no check is lost to a typing error."
             }
-            Self::UnknownKind { .. } => "Use a kind of the list `memgate grade kinds` shows.",
+            Self::UnknownKind { .. } => "Use a kind that `memgate explain grade-kinds` lists.",
             Self::UnbuiltKind { .. } => "Leave the criterion out, or express it with a kind that exists.",
             Self::MissingKey { .. } => "Add the key.",
             Self::BadValue { .. } => "Correct the value.",

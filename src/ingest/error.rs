@@ -216,7 +216,7 @@ impl Coded for Problem {
             Self::LoneSurrogate => "export the transcript again with whole characters",
             Self::TooDeep { .. } => "leave the value out; no transcript format nests this deep",
             Self::LineTooLong { .. } => "shorten the line, or leave the event out",
-            Self::UnknownFormat { .. } => "name the format with --format, or convert to memgate's own JSONL",
+            Self::UnknownFormat { .. } => "name the format with --session-format, or convert to memgate's own JSONL",
             Self::WrongFormat { .. } => "leave the format out to have it detected, or name the right one",
             Self::UnknownEvent { .. } | Self::UnknownRole { .. } | Self::UnknownBlock { .. } => {
                 "remove the item, or convert the transcript to memgate's own JSONL"

@@ -1,53 +1,58 @@
 //! Threats, what answers them here, and the test that shows it.
 //!
-//! A row says "not yet" where nothing is shown by a test. Names in the last column are tests or case files; rules have
-//! their firing, quiet and near-miss examples beside them in `rules/packs`, tried by `cargo test`.
+//! Names in the last column are tests (`topic::test`, run them with `cargo test --test main topic::test`) or files: a case
+//! file under `tests/cases`, or a rule pack, whose firing, quiet and near-miss examples are tried by `cargo test`. "Not yet"
+//! says what nothing shows. A test reads this table: every name in it exists, every named pack has a rule for that threat, and
+//! no row is empty.
+//!
+//! `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison` plays the demo's poisoned sessions, which hold an attempt
+//! for each row that names it, beside honest ones that must come through.
 //!
 //! | Threat | Our answer | Shown by |
 //! |---|---|---|
-//! | T01 direct instruction to remember | rules; directives are a governed kind | rule examples; rest not yet |
-//! | T02 indirect injection | external origin, forged-structure rules | rule examples; rest not yet |
-//! | T03 query-only bridging | authority falls to the lowest source | not yet |
-//! | T04 grafted success | procedures without tool evidence stay proposals | not yet |
-//! | T05 sleeper, trigger | condition-action rules | rule examples |
-//! | T06 prefilled prompt, promotion | ranking-claim rules | rule examples |
-//! | T07 forged structure | role-header and delimiter rules; visible forms cannot be closed | rule examples; `report::markdown_is_one_code_block` |
-//! | T08 provenance laundering | authority only falls | not yet |
-//! | T09 confidence inflation | claims cite spans that entail them | not yet |
-//! | T10 sub-threshold framing | set scan | not yet |
-//! | T11 fragments across sessions | rescan after consolidation | not yet |
-//! | T12 flooding, corroboration | per-principal capped votes | not yet |
-//! | T13 recency abuse | newest does not win; disputes | not yet |
-//! | T14 near-duplicate mutation | the difference gate before a merge | not yet |
-//! | T15 self-reinforcing error | agent-written text keeps agent authority | not yet |
-//! | T16 attack on the consolidator | deterministic by default; output is untrusted again | not yet |
-//! | T17 outbound destination | rules; governed kind | rule examples |
-//! | T18 secrets and personal data | rules; excerpts and digests of secrets are never copied | rule examples; `report::secrets_are_not_copied_and_have_no_digest_of_their_own` |
-//! | T19 policy weakening | rules; governed kind | rule examples |
-//! | T20 forged approval | rules; a release names the digest and the reviewer | rule examples; rest not yet |
-//! | T21 tool and package substitution | rules; governed kind | rule examples |
-//! | T22 persona hijack | rules; identity is a governed kind | rule examples |
-//! | T23 self-replication | rules | rule examples |
-//! | T24 cross-scope | preferences stay with their principal | not yet |
-//! | T25 instruction files | `scan` finds and examines them | `cli/scan-*.toml` |
-//! | T26 invisible characters | removed in one view, decoded in another, visible in every output | `report::show`, `report::a_terminal_gets_no_byte_that_acts` |
-//! | T27 confusables, direction | folded view; direction controls are marks | `report::show`; rule examples |
-//! | T28 encodings | decoded views, nested, under limits | rule examples; `cli/decode-*.toml` |
-//! | T29 hidden markup | markup view | rule examples |
-//! | T30 language switching | kind and origin as backstop; few language packs | not yet |
-//! | T31 scanner exhaustion | linear-time matching, budgets, partial coverage fails closed | `report::an_unfinished_scan_is_not_called_clean`, `cli/scan-*.toml` |
-//! | T32 adaptive probing | no learning from feedback; no verdict detail to callers | not yet |
-//! | T33 deceptive display | one place that shows text; frame, marks, wrap, digest | `report::show`, `report::whole_reports_stay_clean`, `cli/*` |
-//! | T34 active content | text nodes, fences, formula escaping | `report::html_is_one_text_without_markup`, `report::csv_is_one_record_and_no_formula` |
-//! | T35 persuasion | reviewers see bytes first, no model text at all | not yet |
-//! | T36 fatigue | the automatic tier keeps routine work away from people | not yet |
-//! | T37 approval misuse | approve what you saw; proofs without copy, default or reading back | `architecture::a_planted_hole_in_a_proof_is_found`; rest not yet |
-//! | T38 grader-directed injection | deterministic checks only | not yet |
-//! | T39 slow drift | fixed anchor, monitor with a stated error rate | not yet |
-//! | T40 tampering at rest | signed manifests, salted commitments | not yet |
-//! | T41 rollback, freeze, fork | hash-chained log, checkpoints; no witnesses yet | not yet |
-//! | T42 keys, rules, policy | packs are digested; texts of packs are shown like any text | `report::whole_reports_stay_clean`; rest not yet |
-//! | T43 audit-log attacks | Merkle log with proofs | not yet |
-//! | T44 incomplete purge | lineage | not yet |
-//! | T45 retrieval manipulation | memgate ranks nothing | not yet |
-//! | T46 denial of memory | limits name themselves; nothing is dropped in silence | not yet |
+//! | T01 direct instruction to remember | rules; directives are a governed kind | `rules/packs/persistence/standing-orders.yaml`, `detect::kind::tests::statements_get_the_kind_a_reviewer_would_give`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison` |
+//! | T02 indirect injection | what a tool or page said has external authority; the dream never sees a span that reads like an attempt | `ingest::nobody_gains_authority_by_a_claim_in_a_transcript`, `tests/cases/consolidate/83-held-event.yaml`, `rules/packs/injection/hijack.yaml` |
+//! | T03 query-only bridging | an agent's text has the authority of its weakest source; one principal is one voice | `rules/packs/laundering/certainty.yaml`, `tests/cases/consolidate/41-one-principal-many-sessions.yaml`; the shrinking series itself: not yet |
+//! | T04 grafted success | procedures from documents have external authority; a learned sequence needs tool events of several people | `tests/cases/consolidate/79-tool-sequence.yaml`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison`; success checked against exit states: not yet |
+//! | T05 sleeper, trigger | condition-action rules; such notes are directives | `rules/packs/sleeper/triggers.yaml`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison`; probing with triggers: not yet |
+//! | T06 prefilled prompt, promotion | ranking-claim rules; equal texts count once | `rules/packs/promotion/vendors.yaml`, `tests/cases/consolidate/43-one-document-many-readers.yaml`, `tests/cases/consolidate/84-copied-statement.yaml` |
+//! | T07 forged structure | role-header and delimiter rules; an edit cannot bring structure in; what we print cannot be closed from inside | `rules/packs/forged-structure/delimiters.yaml`, `notes::an_edit_cannot_smuggle_structure_in`, `report::show::terminal::tests::a_text_cannot_print_a_line_of_ours` |
+//! | T08 provenance laundering | authority only falls; an echo is no new evidence | `consolidate::a_claim_gains_no_support_from_its_own_echo`, `tests/cases/consolidate/39-echoed-memory.yaml`, `ingest::nobody_gains_authority_by_a_claim_in_a_transcript` |
+//! | T09 confidence inflation | a hedge or date that only one of two notes has keeps them apart | `tests/cases/consolidate/69-qualifiers.yaml`, `rules/packs/laundering/certainty.yaml`; claims of a language model: not yet, it does not write here |
+//! | T10 framing below every threshold | several weak findings hold together | `rules/packs/reviewer-persuasion/arguments.yaml`; one-sided emphasis over a whole store: not yet |
+//! | T11 fragments across sessions | new notes are scanned together with their neighbours | `detect::fragments_are_found_together_and_not_alone`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison` |
+//! | T12 flooding, false corroboration | votes per principal, capped; copies count once; a share of all principals is needed | `tests/cases/consolidate/41-one-principal-many-sessions.yaml`, `tests/cases/consolidate/42-k-minus-one-colluders.yaml`, `tests/cases/consolidate/44-sub-agents.yaml` |
+//! | T13 recency abuse | newest does not win against higher authority, governed kinds or findings; the rest is a dispute | `consolidate::no_order_or_date_lets_a_lower_authority_replace_a_higher_one`, `tests/cases/consolidate/61-recency-abuse.yaml`, `tests/cases/consolidate/09-future-times.yaml` |
+//! | T14 near-duplicate mutation | a difference in number, name, negation or path is never merged away | `consolidate::mutated_copies_are_disputed_and_never_merged`, `tests/cases/consolidate/11-number-off-by-one.yaml`, `tests/cases/consolidate/14-negation-with-contraction.yaml` |
+//! | T15 self-reinforcing error | a second dream changes nothing; recalled memory supports nothing; grades are watched | `tests/cases/consolidate/60-second-run.yaml`, `tests/cases/consolidate/39-echoed-memory.yaml`, `drift::slow_loss_over_thirty_versions_is_stopped` |
+//! | T16 attack on the consolidator | it is a program, not a model; orders in notes change nothing; steering text can only narrow | `tests/cases/consolidate/40-orders-to-the-consolidator.yaml`, `consolidate::an_order_to_forget_everything_removes_nothing`, `consolidate::steering_cannot_reach_the_quarantine` |
+//! | T17 outbound destination | rules; destinations are a governed kind | `rules/packs/exfiltration/outbound.yaml`, `detect::kind::tests::inner_places_are_no_destinations_unless_they_are_disguised`, `grade::kinds::safety::tests::hosts_are_read_as_a_browser_reads_them` |
+//! | T18 secrets and personal data | found, masked, found no more; reports never copy them | `detect::masked_secrets_fire_no_more_and_are_never_copied`, `report::secrets_are_not_copied_and_have_no_digest_of_their_own`, `rules/packs/secrets/values.yaml`; names and addresses of people: not yet |
+//! | T19 policy weakening | rules; permissions are a governed kind | `rules/packs/policy-weakening/controls.yaml`, `tests/cases/consolidate/82-governed-preference.yaml`, `tests/cases/consolidate/65-governed-kind.yaml` |
+//! | T20 forged approval | a claim of approval is a finding; approvals count only as signed statements of different people | `rules/packs/forged-approval/claims.yaml`, `ledger::tests::people_are_counted_without_the_proposer_and_only_once` |
+//! | T21 tool and package substitution | rules; tool choices are a governed kind | `rules/packs/tool-substitution/packages.yaml`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison` |
+//! | T22 persona hijack | rules; identity is a governed kind | `rules/packs/persona/jailbreak.yaml`, `detect::kind::tests::statements_get_the_kind_a_reviewer_would_give` |
+//! | T23 self-replication | rules; messages of other agents have external authority | `rules/packs/replication/spread.yaml`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison` |
+//! | T24 cross-scope | no merge and no vote crosses a scope | `tests/cases/consolidate/46-across-scopes.yaml`, `tests/cases/consolidate/04-user-and-team-scope.yaml`, `tests/cases/consolidate/63-other-principal.yaml` |
+//! | T25 instruction files | `scan` finds and examines them by itself | `tests/cli/scan-finds.toml`, `rules/packs/instruction-files/files.yaml` |
+//! | T26 invisible characters | removed in one view, decoded in another, visible in every output | `tests/cases/detect/hidden.yaml`, `report::show::pieces::tests::tags_show_the_ascii_they_carry`, `report::nothing_hidden_gets_lost` |
+//! | T27 confusables, direction | folded view; never folded together when notes are merged; direction controls are marks | `tests/cases/detect/lookalike.yaml`, `tests/cases/consolidate/33-look-alike-letters.yaml`, `report::a_terminal_gets_no_byte_that_acts` |
+//! | T28 encodings | decoded views, nested, under limits | `tests/cases/detect/decoded.yaml`, `detect::every_disguise_of_an_order_is_seen`, `detect::a_nested_bomb_is_partial_and_never_a_pass` |
+//! | T29 hidden markup | a view of comments and hidden elements | `tests/cases/detect/markup.yaml`, `rules/packs/obfuscation/hidden-markup.yaml` |
+//! | T30 language switching | packs for several languages; kind and origin as backstop | `rules/packs/languages/override.yaml`, `detect::honest_text_in_many_scripts_is_quiet`; languages without a pack: not yet |
+//! | T31 scanner exhaustion | linear-time matching under budgets; partial coverage holds | `detect::hostile_sizes_end_within_budget`, `report::an_unfinished_scan_is_not_called_clean`, `tests/cli/scan-incomplete-beats-findings.toml` |
+//! | T32 adaptive probing | nothing is learned from traffic, so nothing can be taught; the rules are public and stand on origin and kind | `consolidate::held_content_influences_nothing`, `consolidate::properties::promises_hold_for_small_stores`; rates against an adaptive attacker: not yet |
+//! | T33 deceptive display | one place shows text: frame, marks, wraps, digest | `report::whole_reports_stay_clean`, `report::show::pieces::tests::a_text_cannot_forge_a_mark`, `report::diff::tests::an_invisible_change_is_seen` |
+//! | T34 active content | text nodes, fences, no formulas, no runner commands | `report::html_is_one_text_without_markup`, `report::csv_is_one_record_and_no_formula`, `report::markdown_is_one_code_block`, `report::a_build_log_gets_no_runner_command` |
+//! | T35 persuasion of the reviewer | the reviewer sees bytes and findings first, and no text of a model | `rules/packs/reviewer-persuasion/arguments.yaml`; planted controls: not yet |
+//! | T36 fatigue | what cannot lose or plant anything is automatic; equal items are one | `store_contract::held_items_are_ordered_by_severity_and_a_second_hold_changes_nothing`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison`; review metrics: not yet |
+//! | T37 approval misuse | a decision names the digest shown; two people for severe kinds; proofs cannot be built, copied or read back | `ledger::tests::people_are_counted_without_the_proposer_and_only_once`, `auth::tests::an_agent_never_holds_a_deciding_role`, `architecture::a_planted_hole_in_a_proof_is_found` |
+//! | T38 grader-directed injection | only deterministic checks | `grade::text_that_talks_to_the_grader_changes_no_deterministic_answer`, `rules/packs/grader/outcomes.yaml` |
+//! | T39 slow drift | a fixed reference; monitors with a stated error rate | `drift::slow_loss_over_thirty_versions_is_stopped`, `drift::null_streams_rarely_fire`, `drift::an_alarm_names_the_versions_and_the_way_back` |
+//! | T40 tampering at rest | signed manifests, salted commitments, a signed seal over every file | `store_contract::the_seal_names_every_changed_added_and_missing_file`, `ledger::a_flipped_bit_anywhere_in_the_evidence_is_refused`, `store_contract::a_changed_record_is_refused_not_repaired` |
+//! | T41 rollback, freeze, fork | chained log and checkpoints; an old copy is not continued; a rollback is declared | `ledger::tests::a_log_put_back_from_a_backup_is_not_continued`, `ledger::tests::two_checkpoints_that_cannot_both_be_true_are_a_fork`, `ledger::tests::removing_what_was_added_is_new_content_and_not_a_hidden_rollback`; witnesses: not yet |
+//! | T42 keys, rules, policy | one purpose a key; the policy and the packs are digested; unknown keys in either are refused | `ledger::a_policy_that_bends_the_rules_on_keys_is_refused`, `ruleset::tests::a_good_pack_loads_and_its_digest_covers_every_byte`, `gate::policy::tests::unknown_keys_and_loosening_values_are_refused`; keys under a passphrase: not yet |
+//! | T43 audit-log attacks | Merkle log, proofs, crash-safe appends; the damaged file is named | `ledger_faults::a_failure_after_any_step_loses_nothing_and_forks_nothing`, `ledger_faults::the_damaged_file_is_named_whatever_byte_flips`, `ledger::rfc6962_proof_cases_agree` |
+//! | T44 incomplete purge | erasure is a logged statement and does not come back | `ledger::tests::a_rollback_never_brings_erased_content_back`; removing all descendants of a source: not yet |
+//! | T45 retrieval manipulation | memgate ranks nothing; what is held is not served | `consolidate::held_content_influences_nothing`, `tests/cases/consolidate/71-held-leaves.yaml`; effects on a retriever: not yet |
+//! | T46 denial of memory | every limit has a name and an error; nothing is dropped in silence | `ingest::too_many_sessions_are_refused`, `notes::a_million_tiny_notes_and_one_huge_line_take_linear_time`, `detect::set_scan_of_many_notes_is_bounded`; budgets per principal: not yet |

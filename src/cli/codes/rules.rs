@@ -162,7 +162,7 @@ pub(super) const PAGES: &[Page] = &[
         4,
         "A rubric names a criterion kind that does not exist.",
         "It is misspelled, or from another release.",
-        "Use one of the kinds that the message and 'memgate grade kinds' list.",
+        "Use a kind that 'memgate explain grade-kinds' lists.",
     ),
     page(
         "policy-bounds",
