@@ -3,6 +3,7 @@
 //! Everything is made from a seed or from the demo's own data, so two runs measure the same work.
 //! A summary beside the first targets stands at the end.
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,

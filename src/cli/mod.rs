@@ -3,6 +3,7 @@
 //! For: the terminal and scripts. In: argv, files, environment. Out: exit code, stdout (the result only), stderr.
 //! May touch: every room below; standard streams, files, the clock and the environment.
 //! Never: decides; a command calls a verb of a room and renders the answer through `report`.
+#![expect(clippy::disallowed_methods, reason = "the command line is where named files are read and written")]
 
 mod collect;
 mod context;

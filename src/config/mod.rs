@@ -3,6 +3,7 @@
 //! For: the data folder's place, its policy and its reviewers. In: paths, environment. Out: [`Config`].
 //! May touch: `domain`, `auth`, `ruleset`, `gate`, `ledger`, `store`; files and environment.
 //! Never: goes on with an unknown key; loosens what a lower level pinned.
+#![expect(clippy::disallowed_methods, reason = "configuration is read from files")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

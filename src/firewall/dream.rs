@@ -30,6 +30,9 @@ pub enum AcceptMode {
     None,
 }
 
+/// Asks the owner about one proposal: yes, no, or `None` to leave it to the mode.
+pub type Ask<'a> = dyn FnMut(&Operation) -> Option<bool> + 'a;
+
 /// What a dream reads.
 pub struct DreamRequest<'a> {
     /// The memory folder, or `None` to dream over the store's current version.
@@ -45,7 +48,7 @@ pub struct DreamRequest<'a> {
     /// What happens to proposals.
     pub accept: AcceptMode,
     /// Asked for each proposal before `accept` is looked at; `None` leaves it to `accept`.
-    pub ask: Option<&'a mut dyn FnMut(&Operation) -> Option<bool>>,
+    pub ask: Option<&'a mut Ask<'a>>,
     /// The owner vouches for the memory folder's notes even though the store has a version already.
     pub adopt: bool,
     /// Make the plan and the report, change nothing.
@@ -332,12 +335,7 @@ impl Firewall {
         Ok(documents.into_iter().map(|(id, _)| id).collect())
     }
 
-    fn choose(
-        &self,
-        plan: &Plan,
-        accept: AcceptMode,
-        ask: &mut Option<&mut dyn FnMut(&Operation) -> Option<bool>>,
-    ) -> BTreeSet<String> {
+    fn choose(&self, plan: &Plan, accept: AcceptMode, ask: &mut Option<&mut Ask<'_>>) -> BTreeSet<String> {
         let policy = &self.policy.accept;
         plan.operations
             .iter()

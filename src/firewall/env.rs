@@ -4,12 +4,15 @@ use std::fmt;
 
 use crate::domain::Timestamp;
 
+/// Fills 32 bytes that nobody can guess.
+pub type Random = Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + Send>;
+
 /// What a run takes from outside.
 pub struct Env {
     /// The time of the run.
     pub now: Timestamp,
     /// Fills a salt or a key seed.
-    pub random: Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + Send>,
+    pub random: Random,
 }
 
 impl Env {

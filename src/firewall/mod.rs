@@ -3,6 +3,7 @@
 //! For: wires the rooms together. In: requests. Out: outcome types of its own.
 //! May touch: everything below except `report`; clock, randomness, store.
 //! Never: makes a decision that the gate did not make, or a version that the ledger did not sign.
+#![expect(clippy::disallowed_methods, reason = "the firewall reads the workspace and writes the output folder")]
 
 pub mod artifacts;
 mod dream;
@@ -33,8 +34,8 @@ use crate::ledger::{SignedMemory, SignedVersion};
 use crate::ruleset::RuleSet;
 use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, evidence};
 
-pub use dream::{AcceptMode, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
-pub use env::Env;
+pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
+pub use env::{Env, Random};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;

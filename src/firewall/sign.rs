@@ -60,8 +60,8 @@ impl Change<'_> {
 }
 
 enum Log {
-    Reader(VerifiedLog),
-    Writer { writer: Box<LogWriter<LogDir>>, signer: Box<Signer>, gate: SigningKey },
+    Reader(Box<VerifiedLog>),
+    Writer { writer: Box<LogWriter<LogDir>>, signer: Box<Signer>, gate: Box<SigningKey> },
 }
 
 /// Keys, trust files and the open log of a data folder.
@@ -135,7 +135,9 @@ impl Vault {
     pub(super) fn open(data: &Path, config: &Config, access: Access) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;
         let log = match access {
-            Access::Read => Log::Reader(read_log(&evidence::log_folder(data), &trust, Age::Archive, Vec::new())?),
+            Access::Read => {
+                Log::Reader(Box::new(read_log(&evidence::log_folder(data), &trust, Age::Archive, Vec::new())?))
+            }
             Access::Write => {
                 let mut people = std::collections::BTreeMap::new();
                 let settings = &config.settings;
@@ -151,7 +153,11 @@ impl Vault {
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
                 let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
                 let writer = LogWriter::open(storage, key, trust.clone(), OpenOptions::default())?;
-                Log::Writer { writer: Box::new(writer), signer: Box::new(signer), gate: read_key(data, "gate")? }
+                Log::Writer {
+                    writer: Box::new(writer),
+                    signer: Box::new(signer),
+                    gate: Box::new(read_key(data, "gate")?),
+                }
             }
         };
         Ok(Self { log })
