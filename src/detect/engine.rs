@@ -6,17 +6,23 @@
 //! touch are joined before its regex runs, so a match is never cut by a window border that a
 //! nearer keyword would have moved, and each byte is read once per rule at most.
 
+use std::collections::BTreeMap;
+
 use aho_corasick::automaton::Automaton;
 use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, MatchKind};
 use regex::Regex;
 
+use super::needs;
 use super::normalize::{self, Folded};
 use super::span::{ceil_char, floor_char};
 use crate::domain::Span;
 
 /// Bytes on each side of a keyword. The longest honest pattern spans about 250 bytes.
 const WINDOW: usize = 400;
+
+/// Bytes of a long block between two looks at what waits.
+const CHUNK: usize = 1024;
 
 /// A probe without a window.
 const NOTHING: (usize, usize) = (usize::MAX, 0);
@@ -59,8 +65,10 @@ struct Gate {
 
 impl Gate {
     fn of(pattern: &str) -> Self {
-        let wide = widen(pattern);
-        let ascii = regex::bytes::RegexBuilder::new(&wide).unicode(false).build().ok();
+        let ascii = regex::bytes::RegexBuilder::new(&widen(pattern, true)).unicode(false).build().ok();
+        // Borders of words of all scripts are beyond the fast automata: a single dash in the window would
+        // send every pattern to the slow machine.
+        let wide = widen(pattern, false);
         let any = if wide == pattern { None } else { Regex::new(&wide).ok() };
         Self { ascii, any }
     }
@@ -82,8 +90,8 @@ impl Probe {
     }
 }
 
-/// `pattern` with `*` for every counted repeat outside classes.
-fn widen(pattern: &str) -> String {
+/// `pattern` with `*` for every counted repeat outside classes, and without `\b` unless `borders`.
+fn widen(pattern: &str, borders: bool) -> String {
     let mut out = String::with_capacity(pattern.len());
     let (mut class, mut at) = (0_usize, 0);
     while let Some(c) = pattern[at..].chars().next() {
@@ -96,7 +104,9 @@ fn widen(pattern: &str) -> String {
             {
                 len += rest[len..].find('}').map_or(0, |i| i + 1);
             }
-            out.push_str(&rest[..len]);
+            if borders || class > 0 || &rest[..len] != r"\b" {
+                out.push_str(&rest[..len]);
+            }
             at += len;
             continue;
         }
@@ -133,11 +143,25 @@ pub(super) struct Hit {
 #[derive(Debug)]
 pub(super) struct Engine {
     dfa: Option<DFA>,
-    lengths: Vec<usize>,
-    targets: Vec<Vec<u32>>,
+    literals: Vec<Entry>,
     probes: Vec<Probe>,
+    /// By probe: the sets of which one literal each has to stand in a window.
+    needs: Vec<Vec<u32>>,
+    sets: usize,
+    /// Bytes of the longest literal.
+    longest: usize,
     /// Probes whose keywords all begin words (kind cues do): `use` in `because` wakes none.
     at_word_start: Vec<bool>,
+}
+
+/// One literal of the automaton.
+#[derive(Debug, Default)]
+struct Entry {
+    len: usize,
+    /// Probes it wakes.
+    targets: Vec<u32>,
+    /// Sets it belongs to, with the word borders it needs on its left and right for that.
+    sets: Vec<(u32, bool, bool)>,
 }
 
 /// Working memory of one scan.
@@ -145,24 +169,42 @@ pub(super) struct Engine {
 pub(super) struct Scratch {
     pending: Vec<(usize, usize)>,
     touched: Vec<u32>,
+    /// Windows that more text cannot change.
+    ready: Vec<(u32, (usize, usize))>,
+    /// By set: one more than where a literal of it was last seen to begin.
+    seen: Vec<usize>,
     line: String,
 }
 
 impl Engine {
     /// Builds the automaton. `None` when the literals are too many for it.
     pub(super) fn new(items: impl IntoIterator<Item = (Probe, Vec<String>)>) -> Option<Self> {
-        let mut probes = Vec::new();
-        let mut literals: std::collections::BTreeMap<String, Vec<u32>> = std::collections::BTreeMap::new();
+        let (mut probes, mut needs) = (Vec::new(), Vec::new());
+        let mut literals: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut sets: BTreeMap<needs::Set, u32> = BTreeMap::new();
         for (probe, keywords) in items {
             let number = u32::try_from(probes.len()).ok()?;
             for keyword in keywords {
-                let folded = normalize::fold_text(&keyword);
-                let list = literals.entry(folded).or_default();
-                if list.last() != Some(&number) {
-                    list.push(number);
+                let entry = literals.entry(normalize::fold_text(&keyword)).or_default();
+                if entry.targets.last() != Some(&number) {
+                    entry.targets.push(number);
                 }
             }
+            // The automaton reads the folded text; what a pattern needs of the raw text it cannot tell.
+            let own = if probe.raw { Vec::new() } else { needs::of(probe.regex.as_str()) };
+            let mut numbers = Vec::new();
+            for set in own {
+                let next = u32::try_from(sets.len()).ok()?;
+                numbers.push(*sets.entry(set).or_insert(next));
+            }
+            needs.push(numbers);
             probes.push(probe);
+        }
+        for (set, number) in &sets {
+            for literal in set {
+                let entry = literals.entry(literal.text.clone()).or_default();
+                entry.sets.push((*number, literal.left, literal.right));
+            }
         }
         literals.remove("");
         let patterns: Vec<&String> = literals.keys().collect();
@@ -179,16 +221,18 @@ impl Engine {
                     .ok()?,
             )
         };
-        let lengths = patterns.iter().map(|p| p.len()).collect();
         let at_word_start = probes.iter().map(|probe| matches!(probe.target, Target::Cue(_))).collect();
-        Some(Self { dfa, lengths, targets: literals.into_values().collect(), probes, at_word_start })
+        let (sets, longest) = (sets.len(), patterns.iter().map(|p| p.len()).max().unwrap_or(0));
+        let literals = literals.into_iter().map(|(text, entry)| Entry { len: text.len(), ..entry }).collect();
+        Some(Self { dfa, literals, probes, needs, sets, longest, at_word_start })
     }
 
     pub(super) fn probes(&self) -> &[Probe] {
         &self.probes
     }
 
-    /// Runs every active probe that a keyword wakes. `steps` is charged with bytes looked at.
+    /// Runs every active probe that a keyword wakes and whose needs are met. `steps` is charged with
+    /// bytes looked at.
     ///
     /// Cost: one table step a byte, plus the windows of the rules that are hit.
     pub(super) fn run(
@@ -201,52 +245,113 @@ impl Engine {
         found: &mut impl FnMut(Hit),
     ) {
         let Some(dfa) = &self.dfa else { return };
-        let Ok(mut state) = dfa.start_state(Anchored::No) else { return };
+        let Ok(root) = dfa.start_state(Anchored::No) else { return };
         // Only touched entries are put back, so a short text does not pay for every probe.
         scratch.pending.resize(self.probes.len(), NOTHING);
+        scratch.seen.clear();
+        scratch.seen.resize(self.sets, 0);
         let bytes = folded.text.as_bytes();
         *steps += bytes.len() as u64;
-        let mut block = (0, 0);
-        for (at, &byte) in bytes.iter().enumerate() {
-            state = dfa.next_state(Anchored::No, state, byte);
-            if !dfa.is_special(state) || !dfa.is_match(state) {
+        let mut from = 0;
+        while from < bytes.len() {
+            // No literal holds a line break, so each block begins anew.
+            let to = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |i| from + i);
+            let mut state = root;
+            let mut at = from;
+            while at < to {
+                let stop = to.min(at + CHUNK);
+                for (here, &byte) in bytes.iter().enumerate().take(stop).skip(at) {
+                    state = dfa.next_state(Anchored::No, state, byte);
+                    if dfa.is_special(state) && dfa.is_match(state) {
+                        for index in 0..dfa.match_len(state) {
+                            let literal = &self.literals[dfa.match_pattern(state, index).as_usize()];
+                            self.literal(literal, bytes, (from, to), here + 1, active, scratch);
+                        }
+                    }
+                }
+                at = stop;
+                // What no later keyword can reach is looked at while its needs are fresh.
+                let done = if stop == to { usize::MAX } else { stop.saturating_sub(WINDOW + self.longest) };
+                self.settle(done, text, folded, scratch, steps, found);
+            }
+            from = to + 1;
+        }
+    }
+
+    /// Notes one literal that ends at `end` in the block `from..to`.
+    fn literal(
+        &self,
+        literal: &Entry,
+        bytes: &[u8],
+        (from, to): (usize, usize),
+        end: usize,
+        active: &[bool],
+        scratch: &mut Scratch,
+    ) {
+        let start = end - literal.len;
+        let before = start.checked_sub(1).map_or(b' ', |i| bytes[i]);
+        for &(set, left, right) in &literal.sets {
+            let stands = (!left || !is_word(before)) && (!right || !bytes.get(end).is_some_and(|b| is_word(*b)));
+            if stands {
+                scratch.seen[set as usize] = start + 1;
+            }
+        }
+        if literal.targets.is_empty() {
+            return;
+        }
+        let inside_word = bytes[start].is_ascii_alphanumeric() && before.is_ascii_alphanumeric();
+        let low = start.saturating_sub(WINDOW).max(from);
+        let high = (end + WINDOW).min(to);
+        for &number in &literal.targets {
+            if !active[number as usize] || (inside_word && self.at_word_start[number as usize]) {
                 continue;
             }
-            let end = at + 1;
-            for index in 0..dfa.match_len(state) {
-                let pattern = dfa.match_pattern(state, index).as_usize();
-                let start = end - self.lengths[pattern];
-                let inside_word = bytes[start].is_ascii_alphanumeric()
-                    && start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
-                for &number in &self.targets[pattern] {
-                    if !active[number as usize] || (inside_word && self.at_word_start[number as usize]) {
-                        continue;
-                    }
-                    if end > block.1 || start < block.0 {
-                        block = block_around(bytes, start, end);
-                    }
-                    let low = start.saturating_sub(WINDOW).max(block.0);
-                    let high = (end + WINDOW).min(block.1);
-                    let pending = &mut scratch.pending[number as usize];
-                    if pending.0 == usize::MAX {
-                        *pending = (low, high);
-                        scratch.touched.push(number);
-                    } else if low <= pending.1 {
-                        pending.0 = pending.0.min(low);
-                        pending.1 = pending.1.max(high);
-                    } else {
-                        let window = std::mem::replace(pending, (low, high));
-                        self.search(number, window, text, folded, &mut scratch.line, steps, found);
-                    }
+            let pending = &mut scratch.pending[number as usize];
+            if pending.0 == usize::MAX {
+                *pending = (low, high);
+                scratch.touched.push(number);
+            } else if low <= pending.1 {
+                pending.0 = pending.0.min(low);
+                pending.1 = pending.1.max(high);
+            } else {
+                let window = std::mem::replace(pending, (low, high));
+                if self.met(number, window, &scratch.seen) {
+                    scratch.ready.push((number, window));
                 }
             }
         }
-        let mut touched = std::mem::take(&mut scratch.touched);
-        for number in touched.drain(..) {
-            let window = std::mem::replace(&mut scratch.pending[number as usize], NOTHING);
-            self.search(number, window, text, folded, &mut scratch.line, steps, found);
+    }
+
+    /// True when a literal of every set the probe needs was seen in the window or after it.
+    fn met(&self, number: u32, window: (usize, usize), seen: &[usize]) -> bool {
+        self.needs[number as usize].iter().all(|&set| seen[set as usize] > window.0)
+    }
+
+    /// Looks at the windows that end before `done`.
+    fn settle(
+        &self,
+        done: usize,
+        text: &str,
+        folded: &Folded,
+        scratch: &mut Scratch,
+        steps: &mut u64,
+        found: &mut impl FnMut(Hit),
+    ) {
+        let Scratch { pending, touched, ready, seen, line } = scratch;
+        for (number, window) in ready.drain(..) {
+            self.search(number, window, text, folded, line, steps, found);
         }
-        scratch.touched = touched;
+        touched.retain(|&number| {
+            let waiting = &mut pending[number as usize];
+            if waiting.1 >= done {
+                return true;
+            }
+            let window = std::mem::replace(waiting, NOTHING);
+            if self.met(number, window, seen) {
+                self.search(number, window, text, folded, line, steps, found);
+            }
+            false
+        });
     }
 
     #[allow(clippy::too_many_arguments, reason = "the inner step of one loop; a struct would only rename them")]
@@ -311,14 +416,9 @@ fn with_breaks<'a>(slice: &'a str, start: usize, folded: &Folded, line: &'a mut 
     line
 }
 
-/// The block that holds `start..end`: between two breaks.
-fn block_around(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
-    // Looking further than a few windows would make one long line quadratic.
-    let low = start.saturating_sub(4 * WINDOW);
-    let high = (end + 16 * WINDOW).min(bytes.len());
-    let from = memchr::memrchr(b'\n', &bytes[low..start]).map_or(low, |i| low + i + 1);
-    let to = memchr::memchr(b'\n', &bytes[end..high]).map_or(high, |i| end + i);
-    (from, to)
+/// Word characters of ASCII. Others may be anything, so they do not rule a border out.
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Visible ASCII and white space: folding changed no more than case and spacing.
@@ -338,8 +438,9 @@ mod tests {
             (r"(?:ab){4}\b", r"(?:ab)*\b"),
             (r"a{b}", r"a{b}"),
         ] {
-            assert_eq!(widen(pattern), wide);
+            assert_eq!(widen(pattern, true), wide);
         }
+        assert_eq!(widen(r"\bab{2}\b[x\b]\\b", false), r"ab*[x\b]\\b");
     }
 
     #[test]
