@@ -127,7 +127,8 @@ impl DreamReport {
     }
     /// Operations that took effect, of one kind.
     pub fn applied_of(&self, kind: OperationKind) -> usize {
-        self.plan.operations.iter().filter(|op| op.kind == kind && self.applied.contains(&op.id)).count()
+        let applied: BTreeSet<&str> = self.applied.iter().map(String::as_str).collect();
+        self.plan.operations.iter().filter(|op| op.kind == kind && applied.contains(op.id.as_str())).count()
     }
 }
 
@@ -302,22 +303,17 @@ impl Firewall {
                     before.secrets.insert((memory.path.clone(), Digest::of(note.body.slice(text).unwrap_or_default())));
                 }
             }
+            let found = scanned.findings().to_vec();
             let mut passed = Passed::default();
             let mut basis = ground.basis(&memory.path, &before.adopted);
-            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(as_found(memory)));
-            let removed: BTreeSet<Digest> =
-                passed.held.iter().chain(&passed.refused).map(|(note, _)| Digest::of(&note.text)).collect();
+            passed.send_scanned(&self.scanner, &self.policy, &mut basis, scanned);
+            let texts = || passed.held.iter().chain(&passed.refused).map(|(note, _)| note.text.as_str());
+            let removed: BTreeSet<Digest> = texts().map(Digest::of).collect();
+            let places = places_of(text, texts());
             for (number, note) in document.notes().enumerate() {
-                let findings: Vec<Finding> =
-                    scanned.findings().iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
+                let findings: Vec<Finding> = found.iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
                 // A held span that is no note of the input (glue, a part) marks the notes it touches.
-                let held = unread
-                    || removed.contains(&document.body_digest(note))
-                    || passed
-                        .held
-                        .iter()
-                        .chain(&passed.refused)
-                        .any(|(held, _)| covers(&document, note.span, &held.text));
+                let held = unread || removed.contains(&document.body_digest(note)) || touches(&places, note.span);
                 if held || !findings.is_empty() {
                     before.memory_marks.insert((memory.path.clone(), number), Marks { findings, held });
                 }
@@ -464,10 +460,30 @@ pub(super) fn statements(text: &str) -> Vec<Digest> {
     digests
 }
 
-fn covers(document: &Document, note: Span, held: &str) -> bool {
-    // Held text is exact bytes of the memory: find where it lay.
-    !held.is_empty()
-        && document.text().match_indices(held).any(|(at, _)| Span::new(at, at + held.len()).overlaps(&note))
+/// Where held texts, exact bytes of the memory, lie in it: sorted, joined where they meet.
+///
+/// Looked for once a memory: a long memory full of held notes would be read once for each pair otherwise.
+fn places_of<'a>(text: &str, held: impl Iterator<Item = &'a str>) -> Vec<Span> {
+    let distinct: BTreeSet<&str> = held.filter(|held| !held.is_empty()).collect();
+    let mut places: Vec<Span> = distinct
+        .into_iter()
+        .flat_map(|held| text.match_indices(held).map(|(at, _)| Span::new(at, at + held.len())))
+        .collect();
+    places.sort_unstable();
+    places.dedup_by(|next, before| {
+        let joins = next.start <= before.end;
+        if joins {
+            *before = before.cover(next);
+        }
+        joins
+    });
+    places
+}
+
+/// True when `note` shares a byte with one of the sorted, disjoint places.
+fn touches(places: &[Span], note: Span) -> bool {
+    let at = places.partition_point(|place| place.end <= note.start);
+    places.get(at).is_some_and(|place| place.overlaps(&note))
 }
 
 fn refused_note(path: Option<&MemoryPath>, note: &crate::gate::HeldNote) -> RefusedNote {
@@ -502,4 +518,21 @@ fn dedup_held(held: &mut Vec<HeldRecord>) {
     held.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
     let mut seen = BTreeSet::new();
     held.retain(|record| seen.insert(record.id.clone()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_texts_mark_what_they_touch_and_nothing_else() {
+        let text = "ab cd ab\nef gh\nab";
+        let places = places_of(text, ["ab", "cd ab", "", "ef"].into_iter());
+        assert_eq!(places, [Span::new(0, 2), Span::new(3, 8), Span::new(9, 11), Span::new(15, 17)]);
+        for (start, end, marked) in
+            [(0, 3, true), (2, 3, false), (8, 9, false), (7, 9, true), (11, 15, false), (12, 17, true)]
+        {
+            assert_eq!(touches(&places, Span::new(start, end)), marked, "{start}..{end}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! One memory through scan and gate until nothing is left to decide.
 
-use crate::detect::Scanner;
+use crate::detect::{Scanned, Scanner};
 use crate::domain::{Candidate, Digest, MemoryPath, RuleId, Untrusted};
 use crate::gate::{Approved, Basis, Decision, HeldNote, Place, Policy, Verdict, decide};
 use crate::notes::Document;
@@ -35,22 +35,27 @@ impl Passed {
         basis: &mut Basis<'_>,
         candidate: Untrusted<Candidate>,
     ) {
-        let mut next = Some(candidate);
+        self.send_scanned(scanner, policy, basis, scanner.scan(candidate));
+    }
+
+    /// The same for a candidate whose first scan was needed elsewhere, too.
+    pub(super) fn send_scanned(&mut self, scanner: &Scanner, policy: &Policy, basis: &mut Basis<'_>, scanned: Scanned) {
+        let mut next = Some(scanned);
         basis.after_redaction = false;
         for round in 0.. {
-            let Some(candidate) = next.take() else { return };
-            let path = candidate.peek_unscanned().path.clone();
+            let Some(scanned) = next.take() else { return };
+            let path = scanned.candidate().path.clone();
             if round == ROUNDS {
                 self.turned_away.push((path, "it kept changing while it was taken apart"));
                 return;
             }
-            let document = Document::parse(&candidate.peek_unscanned().text);
-            match decide(scanner.scan(candidate), policy, basis) {
+            let document = Document::parse(&scanned.candidate().text);
+            match decide(scanned, policy, basis) {
                 Decision::Admit(approved) => self.approved.push(approved),
                 Decision::Redact(redaction) => {
                     self.redacted.extend(redaction.masked.into_iter().map(|rule| (path.clone(), rule)));
                     basis.after_redaction = true;
-                    next = Some(redaction.candidate);
+                    next = Some(scanner.scan(redaction.candidate));
                 }
                 Decision::Hold(split) => {
                     for note in split.notes {
@@ -60,7 +65,7 @@ impl Passed {
                             Verdict::Refuse => self.refused.push((note, place)),
                         }
                     }
-                    next = split.rest;
+                    next = split.rest.map(|rest| scanner.scan(rest));
                 }
                 Decision::Refuse { reason, path } => self.turned_away.push((path, reason)),
             }
