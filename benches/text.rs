@@ -123,7 +123,7 @@ fn sentence(seed: &mut Seed) -> String {
 }
 
 /// Plain ASCII texts of about `bytes` each: paragraphs, a heading now and then, short lists.
-pub fn plain(texts: u64, bytes: usize) -> Vec<Untrusted<String>> {
+pub(crate) fn plain(texts: u64, bytes: usize) -> Vec<Untrusted<String>> {
     (0..texts).map(|number| Untrusted::new(page(number, bytes))).collect()
 }
 
@@ -163,13 +163,13 @@ fn memory(path: &str, text: String) -> Memory {
 }
 
 /// Plain ASCII memories of about `bytes` each.
-pub fn plain_memories(count: u64, bytes: usize) -> Vec<Memory> {
+pub(crate) fn plain_memories(count: u64, bytes: usize) -> Vec<Memory> {
     (0..count).map(|number| memory(&format!("plain/{number}.md"), page(number + 1000, bytes))).collect()
 }
 
 /// `notes` notes in memories of fifty: facts, preferences, steps; one in ten repeats another word for
 /// word, one in ten nearly, some give a new value for an old slot.
-pub fn memories(notes: usize) -> Vec<Memory> {
+pub(crate) fn memories(notes: usize) -> Vec<Memory> {
     let mut seed = Seed(77);
     let mut told: Vec<String> = Vec::new();
     let mut list = Vec::new();
@@ -200,7 +200,7 @@ pub fn memories(notes: usize) -> Vec<Memory> {
 }
 
 /// `count` sessions of some forty events: talk, tool calls, answers, errors that recur with what mended them.
-pub fn sessions(count: usize) -> Vec<Session> {
+pub(crate) fn sessions(count: usize) -> Vec<Session> {
     let mut seed = Seed(99);
     let mut list = Vec::new();
     for number in 0..count {
@@ -265,7 +265,7 @@ fn demo(folder: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Every event of the demo's honest sessions.
-pub fn honest_events() -> Vec<Untrusted<String>> {
+pub(crate) fn honest_events() -> Vec<Untrusted<String>> {
     demo("sessions/honest")
         .into_iter()
         .flat_map(|(name, bytes)| read_sessions(&RawInput::new(name, bytes), None, &knows("olga")).unwrap())
@@ -274,7 +274,7 @@ pub fn honest_events() -> Vec<Untrusted<String>> {
 }
 
 /// The demo's honest memory folder.
-pub fn honest_memory() -> Vec<Memory> {
+pub(crate) fn honest_memory() -> Vec<Memory> {
     demo("memory")
         .into_iter()
         .filter(|(name, _)| name.ends_with(".md"))
