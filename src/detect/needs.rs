@@ -315,13 +315,13 @@ mod tests {
             .rules()
             .iter()
             .flat_map(|rule| rule.examples.fires.iter().chain(&rule.examples.quiet))
-            .map(|text| super::super::normalize::fold_text(text))
+            .map(|text| crate::detect::normalize::fold_text(text))
             .collect();
         let patterns = rules.rules().iter().filter_map(|rule| match &rule.matcher {
             crate::ruleset::Matcher::Pattern { regex, .. } => Some(regex.clone()),
             crate::ruleset::Matcher::Detector(_) => None,
         });
-        let cues = super::super::kind::probes().into_iter().map(|(probe, _)| probe.regex);
+        let cues = crate::detect::kind::probes().into_iter().map(|(probe, _)| probe.regex);
         let (mut matches, mut checked) = (0, 0);
         for regex in patterns.chain(cues) {
             let sets = of(regex.as_str());
