@@ -619,3 +619,35 @@ fn two_writers_at_once_lose_nothing() {
     assert!(auditor::verify(&root.join("data"), None, at(0)).unwrap().is_good());
     assert_eq!(outcome(&root.join("data")).0.len(), 1);
 }
+
+/// Exit codes that no case reaches, and why.
+const NOT_REACHED: &[(i64, &str)] = &[
+    (70, "an internal error: a bug that is known is mended; a planted panic is tested beside the table"),
+    (130, "interrupted: a signal, which a case file cannot send"),
+    (143, "terminated: a signal, which a case file cannot send"),
+];
+
+#[test]
+fn every_exit_code_is_reached_by_a_case_or_excused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut reached = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(root.join("cli")).unwrap() {
+        let case: toml::Table = toml::from_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap();
+        reached.insert(case["exit"].as_integer().unwrap());
+    }
+    let text = std::fs::read_to_string(root.join("cases/bad_input/cases.yaml")).unwrap();
+    let cases: Cases = serde_saphyr::from_str(&text).unwrap();
+    reached.extend(cases.cases.iter().map(|case| i64::from(case.exit)));
+    let output = memgate(&root, &["explain", "exit-codes", "--format", "json"]);
+    let table: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let codes: Vec<i64> = table["codes"]
+        .as_array()
+        .unwrap_or_else(|| unreachable!("{table}"))
+        .iter()
+        .map(|one| one["code"].as_i64().unwrap())
+        .collect();
+    for code in codes {
+        let excused = NOT_REACHED.iter().any(|(one, why)| *one == code && !why.is_empty());
+        assert!(reached.contains(&code) != excused, "exit code {code}: reached {}, excused {excused}", !excused);
+    }
+}
