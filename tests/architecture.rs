@@ -241,8 +241,10 @@ fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     code.match_indices(word).map(|(at, _)| at).filter(move |at| {
         let bytes = code.as_bytes();
-        !(part(word.as_bytes().first()) && part(at.checked_sub(1).and_then(|before| bytes.get(before))))
-            && !(part(word.as_bytes().last()) && part(bytes.get(at + word.len())))
+        let joined_before =
+            part(word.as_bytes().first()) && part(at.checked_sub(1).and_then(|before| bytes.get(before)));
+        let joined_after = part(word.as_bytes().last()) && part(bytes.get(at + word.len()));
+        !joined_before && !joined_after
     })
 }
 

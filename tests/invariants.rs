@@ -465,7 +465,8 @@ fn i10_without_a_writable_log_nothing_changes() {
     firewall.close().unwrap();
 
     // A folder stands where the write-ahead file would be: no entry can be written, by whomever.
-    let attempts: [(&str, fn(&mut Firewall) -> bool); 6] = [
+    type Attempt = fn(&mut Firewall) -> bool;
+    let attempts: [(&str, Attempt); 6] = [
         ("dream", |f| try_dream(f, Some(vec![memory("b.md", &format!("- {}\n", GOVERNED[1]))]), Vec::new()).is_err()),
         ("submit", |f| {
             let agent = Principal::new("helper".into(), "main".into(), [Role::Agent]).unwrap();

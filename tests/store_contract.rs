@@ -87,7 +87,7 @@ fn held_items_are_ordered_by_severity_and_a_second_hold_changes_nothing() {
         let mut destroyed = high.clone();
         destroyed.state = HeldState::Destroyed;
         store.update_held(&destroyed).unwrap();
-        assert_eq!(store.put_held(&[high.clone()]).unwrap(), 0);
+        assert_eq!(store.put_held(std::slice::from_ref(&high)).unwrap(), 0);
         assert_eq!(store.held(&high.id).unwrap().unwrap().state, HeldState::Destroyed, "a no stays a no");
     }
 }
@@ -99,7 +99,7 @@ fn a_changed_record_is_refused_not_repaired() {
     let record = held("original", Severity::High);
     {
         let mut store = SqliteStore::open(&path).unwrap();
-        store.put_held(&[record.clone()]).unwrap();
+        store.put_held(std::slice::from_ref(&record)).unwrap();
         store.put_raw("a", b"raw").unwrap();
     }
     let connection = rusqlite::Connection::open(&path).unwrap();
