@@ -22,12 +22,12 @@ pub(super) fn render(report: &DreamReport, context: &Context) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{} {} memories ({} notes) and {} sessions ({} events, {})",
+        "{} {} ({}) and {} ({}, {})",
         paint.wrap(Style::Title, "Dream over"),
-        report.memories,
-        report.notes,
-        report.sessions,
-        report.events,
+        count(report.memories, "memory", "memories"),
+        count(report.notes, "note", "notes"),
+        count(report.sessions, "session", "sessions"),
+        count(report.events, "event", "events"),
         bytes(report.session_bytes),
     );
     if report.observed {
@@ -63,12 +63,12 @@ pub(super) fn render(report: &DreamReport, context: &Context) -> String {
         Some(version) => {
             let _ = writeln!(
                 out,
-                "{} version {} ({}): {} memories, {} notes; log index {}, {}",
+                "{} version {} ({}): {}, {}; log index {}, {}",
                 paint.wrap(Style::Good, "Signed"),
                 version.sequence,
                 version.statement.short(),
-                report.output_memories,
-                report.output_notes,
+                count(report.output_memories, "memory", "memories"),
+                count(report.output_notes, "note", "notes"),
                 version.log_index,
                 version.witnesses,
             );
@@ -216,7 +216,7 @@ fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
             out,
             paint,
             "Not measurable",
-            &format!("{} references were kept unchecked", report.plan.not_measurable.len()),
+            &format!("{} kept unchecked", count(report.plan.not_measurable.len(), "reference was", "references were")),
         );
         for line in report.plan.not_measurable.iter().take(3) {
             let _ = writeln!(out, "  {}", show_line(line, 100));
@@ -249,6 +249,11 @@ fn more_after(out: &mut String, total: usize, shown: usize) {
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+/// A number with its noun.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Bytes for people.

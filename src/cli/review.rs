@@ -102,7 +102,10 @@ fn list(all: bool, context: &Context) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     context.print(&dream_text::held_table(records.iter(), context))?;
-    context.print(&format!("\n{} items. Look at one: memgate review show ID\n", records.len()))?;
+    context.print(&format!(
+        "\n{}. Look at one: memgate review show ID\n",
+        dream_text::count(records.len(), "item", "items")
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -119,7 +122,7 @@ fn show(id: &str, context: &Context) -> Result<Exit, CliError> {
     for rule in advice {
         if !seen.contains(&rule.id) {
             seen.push(rule.id.clone());
-            context.print(&format!("  {}: {}\n", rule.id, show_line(&rule.advice, context.width)))?;
+            context.print(&format!("  {}: {}\n", rule.id, show_line(&rule.advice, 400)))?;
         }
     }
     if record.state.is_open() {

@@ -82,11 +82,7 @@ impl DataFolder {
             return Err(StoreError::Exists { folder: root.to_owned() });
         }
         create_private_dir(root)?;
-        OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .open(root.join(LOCK))
-            .map_err(StoreError::io("create", root.join(LOCK)))?;
+        create_private_file(&root.join(LOCK))?;
         Self::open(root, Access::Write)
     }
 
@@ -277,6 +273,21 @@ pub fn create_private_dir(path: &Path) -> Result<(), StoreError> {
         builder.mode(0o700);
     }
     builder.create(path).map_err(StoreError::io("create", path))
+}
+
+/// Makes an empty file that only its owner can read, unless there is one.
+///
+/// # Errors
+/// Unavailable when it cannot be made.
+pub fn create_private_file(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path).map(drop).map_err(StoreError::io("create", path))
 }
 
 /// Replaces a file: a reader sees the old bytes or the new ones, never a mix. Owner-only.

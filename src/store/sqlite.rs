@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
 
-use super::StoreError;
 use super::records::{ObjectRecord, Store, VersionRecord, VersionState};
+use super::{StoreError, folder};
 
 const LAYOUT: i64 = 1;
 
@@ -36,6 +36,7 @@ impl SqliteStore {
     /// # Errors
     /// Unavailable when the file cannot be opened; refused when it is not a database of this layout.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        folder::create_private_file(path)?;
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "DELETE")?;
         connection.pragma_update(None, "synchronous", "FULL")?;

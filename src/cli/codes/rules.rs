@@ -120,7 +120,7 @@ pub(super) const PAGES: &[Page] = &[
         4,
         "A rubric lacks a key that has to be there.",
         "Without it the criterion would never be evaluated.",
-        "Add the key.",
+        "Add the key that the message names.",
     ),
     page(
         "grade-no-positive-points",
