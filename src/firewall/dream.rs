@@ -189,7 +189,7 @@ impl Firewall {
         let before = self.screen_memories(&memories, vouch, &ground, grant.principal(), progress)?;
 
         progress(Progress::Stage("consolidate", 1));
-        let (note_authority, decided) = (BTreeMap::new(), self.decided_operations()?);
+        let (note_authority, decided) = (BTreeMap::new(), self.decided_operations(from_folder)?);
         let options = crate::consolidate::Options::default();
         let input = Input {
             memories: &memories,
@@ -264,7 +264,9 @@ impl Firewall {
         let change = Change::content(if ground.base.is_none() { "genesis" } else { "advance" });
         report.version = self.sign_approved(passed.approved, change, &[grant.principal().clone()])?;
         for id in &applied.settled {
-            self.store.put_document("operation", id, "{}")?;
+            let kind = report.plan.operations.iter().find(|op| op.id == *id).map(|op| op.kind);
+            let flag = kind == Some(OperationKind::Contest);
+            self.store.put_document("operation", id, if flag { "flag" } else { "change" })?;
         }
         self.save_dream(&report)?;
         progress(Progress::Done(1));
@@ -328,11 +330,12 @@ impl Firewall {
         Ok(before)
     }
 
-    /// Operations of earlier dreams that were accepted: their ids name contents, so what changed since is
-    /// raised anew.
-    fn decided_operations(&self) -> Result<BTreeSet<String>, FirewallError> {
+    /// Operations of earlier dreams that took effect: their ids name contents, so what changed since is raised
+    /// anew. A folder that is read again still holds what a dream changed: there only flags are not repeated,
+    /// and the same input gives the same output.
+    fn decided_operations(&self, from_folder: bool) -> Result<BTreeSet<String>, FirewallError> {
         let documents = self.store.documents("operation")?;
-        Ok(documents.into_iter().map(|(id, _)| id).collect())
+        Ok(documents.into_iter().filter(|(_, body)| !from_folder || body == "flag").map(|(id, _)| id).collect())
     }
 
     fn choose(&self, plan: &Plan, accept: AcceptMode, ask: &mut Option<&mut Ask<'_>>) -> BTreeSet<String> {

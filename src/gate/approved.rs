@@ -35,12 +35,16 @@ use crate::domain::{Digest, MemoryPath};
 /// assert!(matches!(decision, gate::Decision::Admit(_)));
 /// ```
 pub struct Approved {
-    pub(super) path: MemoryPath,
-    pub(super) text: String,
-    pub(super) provenance: String,
+    path: MemoryPath,
+    text: String,
+    provenance: String,
 }
 
 impl Approved {
+    /// The one mint: only the gate's decision reaches it.
+    pub(super) const fn mint(path: MemoryPath, text: String, provenance: String) -> Self {
+        Self { path, text, provenance }
+    }
     /// Where it will be stored.
     pub const fn path(&self) -> &MemoryPath {
         &self.path

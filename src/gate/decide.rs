@@ -438,7 +438,7 @@ fn approve(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: Vec<
         Some((digest, provenance)) if *digest == candidate.digest() => provenance.clone(),
         _ => provenance(scanned, policy, basis, &observed),
     };
-    Approved { path: candidate.path.clone(), text: candidate.text.clone(), provenance }
+    Approved::mint(candidate.path.clone(), candidate.text.clone(), provenance)
 }
 
 /// Canonical JSON: sorted ASCII members, integers, digests and closed words only, so that nothing a

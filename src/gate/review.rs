@@ -75,15 +75,13 @@ pub enum ReleaseStep {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReviewError {
-    /// The digest named is not the digest of the item.
-    #[error("{id} holds {actual}, not {named}")]
+    /// The digest named is not the digest of the item. The right one is not printed: a yes names what was seen.
+    #[error("{id} does not hold the bytes of {named}")]
     OtherBytes {
         /// The item.
         id: HoldId,
         /// Digest the reviewer named.
         named: String,
-        /// Digest of the held statement.
-        actual: Digest,
     },
     /// Already decided or expired.
     #[error("{id} is {state} and cannot be decided again")]
@@ -191,11 +189,7 @@ pub fn check_open(record: &HeldRecord, named_digest: &str, reason: &str, now: Ti
     let named = named_digest.strip_prefix("sha256:").unwrap_or(named_digest);
     // A prefix of 12 digits is what is shown; fewer would let a look-alike through.
     if named.len() < 12 || !record.digest.hex().starts_with(named) {
-        return Err(ReviewError::OtherBytes {
-            id: record.id.clone(),
-            named: named_digest.to_owned(),
-            actual: record.digest,
-        });
+        return Err(ReviewError::OtherBytes { id: record.id.clone(), named: named_digest.to_owned() });
     }
     match record.state {
         HeldState::Open | HeldState::AwaitsSecond => {}

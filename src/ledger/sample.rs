@@ -95,7 +95,7 @@ mod tests {
     fn a_sample_chain_verifies_and_stops_at_a_missing_entry() {
         let seeds = [31, 32, 33, 34, 35, 36].map(|n| [n; 32]);
         let (trust, mut entries) = chain(3, &seeds).unwrap();
-        let verify = |entries: &[Vec<u8>]| super::super::verify_history(entries.iter().map(Vec::as_slice), &trust, []);
+        let verify = |entries: &[Vec<u8>]| crate::ledger::verify_history(entries.iter().map(Vec::as_slice), &trust, []);
         assert_eq!(verify(&entries).unwrap().len(), 3);
         entries.remove(6);
         assert_eq!(verify(&entries).unwrap_err().vector_code(), Some("E_MISSING"));
