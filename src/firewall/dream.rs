@@ -256,18 +256,26 @@ impl Firewall {
         }
         progress(Progress::Stage("sign", 1));
         if self.policy.evidence.keep_raw {
-            for input in &raw {
-                self.keep_raw(input)?;
-            }
+            let inputs: Vec<(&str, &[u8])> =
+                raw.iter().map(|input| (input.name.as_str(), input.bytes.peek_unscanned().as_ref())).collect();
+            self.store.put_raws(&inputs)?;
         }
         report.held_new = self.put_held(&report.held)?;
         let change = Change::content(if ground.base.is_none() { "genesis" } else { "advance" });
         report.version = self.sign_approved(passed.approved, change, &[grant.principal().clone()])?;
-        for id in &applied.settled {
-            let kind = report.plan.operations.iter().find(|op| op.id == *id).map(|op| op.kind);
-            let flag = kind == Some(OperationKind::Contest);
-            self.store.put_document("operation", id, if flag { "flag" } else { "change" })?;
-        }
+        let flags: BTreeSet<&str> = report
+            .plan
+            .operations
+            .iter()
+            .filter(|op| op.kind == OperationKind::Contest)
+            .map(|op| op.id.as_str())
+            .collect();
+        let settled: Vec<(String, String)> = applied
+            .settled
+            .iter()
+            .map(|id| (id.clone(), if flags.contains(id.as_str()) { "flag" } else { "change" }.to_owned()))
+            .collect();
+        self.store.put_documents("operation", &settled)?;
         self.save_dream(&report)?;
         progress(Progress::Done(1));
         Ok(report)

@@ -87,9 +87,9 @@ impl Firewall {
         }
         self.log_event("grades", &Digest::of_parts(bodies.iter().map(String::as_bytes)))?;
         let first = self.store.documents("grade")?.len() + 1;
-        for (at, body) in bodies.iter().enumerate() {
-            self.store.put_document("grade", &format!("{:08}", first + at), body)?;
-        }
+        let documents: Vec<(String, String)> =
+            bodies.into_iter().enumerate().map(|(at, body)| (format!("{:08}", first + at), body)).collect();
+        self.store.put_documents("grade", &documents)?;
         Ok(())
     }
 

@@ -29,7 +29,7 @@ use crate::detect::{Budget, Scanner};
 use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
 use crate::gate::decide::only_observed;
 use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Place, Policy, Released};
-use crate::ingest::{Memory, RawInput};
+use crate::ingest::Memory;
 use crate::ledger::{SignedMemory, SignedVersion};
 use crate::ruleset::RuleSet;
 use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, evidence};
@@ -170,11 +170,6 @@ impl Firewall {
         let settings = &self.config.settings;
         let roles = settings.reviewers.contains(name).then_some(Role::Reviewer);
         Ok(Principal::new(name.clone(), settings.store.clone(), roles)?)
-    }
-
-    fn keep_raw(&mut self, input: &RawInput) -> Result<(), FirewallError> {
-        self.store.put_raw(&input.name, input.bytes.peek_unscanned())?;
-        Ok(())
     }
 
     /// New quarantine records for what a dream holds.

@@ -65,6 +65,8 @@ impl std::fmt::Debug for ObjectRecord {
 pub trait Store {
     /// Keeps raw bytes by digest; a second call with the same bytes changes nothing.
     fn put_raw(&mut self, name: &str, bytes: &[u8]) -> Result<Digest, StoreError>;
+    /// Keeps many raw inputs, name and bytes, in one transaction.
+    fn put_raws(&mut self, inputs: &[(&str, &[u8])]) -> Result<(), StoreError>;
     /// Raw bytes, checked against their digest.
     fn raw(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
     /// Writes a pending version with its new objects, in one transaction.
@@ -88,6 +90,8 @@ pub trait Store {
     fn all_held(&self) -> Result<Vec<HeldRecord>, StoreError>;
     /// Writes a JSON document of some kind (dream report, decision, grade, monitor).
     fn put_document(&mut self, kind: &str, id: &str, body: &str) -> Result<(), StoreError>;
+    /// Writes many documents of one kind, id and body, in one transaction.
+    fn put_documents(&mut self, kind: &str, documents: &[(String, String)]) -> Result<(), StoreError>;
     /// One document.
     fn document(&self, kind: &str, id: &str) -> Result<Option<String>, StoreError>;
     /// All documents of a kind, by id.

@@ -121,12 +121,20 @@ fn version_row(row: &Row<'_>) -> rusqlite::Result<VersionRow> {
 
 impl Store for SqliteStore {
     fn put_raw(&mut self, name: &str, bytes: &[u8]) -> Result<Digest, StoreError> {
-        let digest = Digest::of(bytes);
-        self.connection.execute(
-            "INSERT INTO raw (digest, name, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            params![digest.hex(), name, bytes],
-        )?;
-        Ok(digest)
+        self.put_raws(&[(name, bytes)])?;
+        Ok(Digest::of(bytes))
+    }
+
+    fn put_raws(&mut self, inputs: &[(&str, &[u8])]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for (name, bytes) in inputs {
+            transaction.execute(
+                "INSERT INTO raw (digest, name, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                params![Digest::of(bytes).hex(), name, bytes],
+            )?;
+        }
+        transaction.commit()?;
+        Ok(())
     }
 
     fn raw(&self, wanted: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
@@ -275,11 +283,19 @@ impl Store for SqliteStore {
     }
 
     fn put_document(&mut self, kind: &str, id: &str, body: &str) -> Result<(), StoreError> {
-        self.connection.execute(
-            "INSERT INTO document (kind, id, body) VALUES (?1, ?2, ?3)
-             ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-            params![kind, id, body],
-        )?;
+        self.put_documents(kind, &[(id.to_owned(), body.to_owned())])
+    }
+
+    fn put_documents(&mut self, kind: &str, documents: &[(String, String)]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for (id, body) in documents {
+            transaction.execute(
+                "INSERT INTO document (kind, id, body) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+                params![kind, id, body],
+            )?;
+        }
+        transaction.commit()?;
         Ok(())
     }
 

@@ -106,7 +106,7 @@ pub(super) const PAGES: &[Page] = &[
         5,
         "The system's random generator failed.",
         "Keys and salts need it; nothing is signed without.",
-        "Try again.",
+        "Run the command again.",
     ),
     page(
         "firewall-read-only",

@@ -287,11 +287,11 @@ struct Cluster {
 
 impl Word {
     fn extends(&self, c: char) -> bool {
-        self.raw.is_empty() || canonical_combining_class(c) != 0 || self.letters == c.is_alphanumeric()
+        self.raw.is_empty() || canonical_combining_class(c) != 0 || self.letters == is_letter(c)
     }
     fn push(&mut self, c: char, start: usize, end: usize) {
         if self.raw.is_empty() {
-            self.letters = c.is_alphanumeric();
+            self.letters = is_letter(c);
         }
         let after_drop = self.gap_before.take().is_some() && !self.raw.is_empty() && self.letters;
         self.has_inner_drop |= after_drop;
@@ -319,6 +319,11 @@ impl Word {
         }
         clusters
     }
+}
+
+/// A letter, or a symbol that NFKC turns into one: words must have the same borders before and after folding.
+fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || (!c.is_ascii() && c.nfkc().next().is_some_and(char::is_alphanumeric))
 }
 
 /// Characters that NFKC may compose with what stands before: marks, and Hangul vowels and finals.
