@@ -51,7 +51,7 @@ pub struct NoteScan {
 /// # let _ = earn;
 /// ```
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// use memgate::detect::Scanned;
 /// fn twice(proof: &Scanned) -> Scanned {
 ///     Scanned::clone(proof) // a proof is used once

@@ -16,7 +16,7 @@ use crate::domain::{Digest, MemoryPath, StoreName};
 /// }
 /// ```
 ///
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copy(known: &memgate::ledger::SignedVersion) -> memgate::ledger::SignedVersion {
 ///     memgate::ledger::SignedVersion::clone(known) // no Clone: a proof is earned again each time
 /// }
