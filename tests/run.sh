@@ -60,7 +60,7 @@ install_tools() {
 # `compile_fail,E0308` checks the error code only where unstable features are on. The wrapper switches them on for rustdoc
 # alone: set for the whole build, the variable would make every build script run and most crates compile again.
 doc_tests() {
-  local wrapper
+  # Not local: the trap runs when the step's shell ends, after this function.
   wrapper=$(mktemp -d)
   trap 'rm -rf "$wrapper"' EXIT
   printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec "%s" "$@"\n' "$(command -v rustdoc)" > "$wrapper/rustdoc"
