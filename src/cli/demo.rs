@@ -137,7 +137,8 @@ impl Tour<'_> {
     fn run(mut self) -> Result<Outcome, CliError> {
         let expected: Expected = yaml("expected.yaml")?;
         let (sessions, raw) = sessions()?;
-        self.poisoned_dream(sessions.len())?;
+        let honest = raw.iter().filter(|input| input.name.starts_with("honest/")).count();
+        self.poisoned_dream(sessions.len(), honest)?;
         let (mut firewall, report) = self.guarded_dream(sessions, raw)?;
         let mut outcome = self.check(&firewall, &expected, &report)?;
         self.quarantine(&mut firewall, &report)?;
@@ -159,11 +160,11 @@ impl Tour<'_> {
         let _ = writeln!(self.text, "\n{line}");
     }
 
-    fn poisoned_dream(&mut self, sessions: usize) -> Result<(), CliError> {
+    fn poisoned_dream(&mut self, sessions: usize, honest: usize) -> Result<(), CliError> {
         let _ = writeln!(
             self.text,
             "An airline's support agent keeps notes, and {sessions} transcripts wait to be dreamed over.\n\
-             37 of them are honest. In the others, customers, web pages, mails and tools try to get into its memory."
+             {honest} of them are honest. In the others, customers, web pages, mails and tools try to get into its memory."
         );
         self.title(1, "What an obedient dream would have written");
         for file in files("memory_poisoned") {
