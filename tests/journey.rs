@@ -541,3 +541,26 @@ fn what_observe_mode_let_through_is_not_vouched_for_when_the_policy_is_enforced(
     firewall.close().unwrap();
     verifies(&data);
 }
+
+#[test]
+fn a_policy_edited_between_runs_is_told_and_logged_before_it_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    init(&data).close().unwrap();
+    let logged = || {
+        let report = memgate::auditor::verify(&data, None, at(0)).unwrap();
+        let log = report.checks.iter().find(|check| check.name == "log").unwrap();
+        log.detail.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(logged(), 0);
+    let path = data.join("policy.toml");
+    let loosened = std::fs::read_to_string(&path).unwrap().replace("mode = \"enforce\"", "mode = \"observe\"");
+    std::fs::write(&path, loosened).unwrap();
+    let firewall = Firewall::open(&data, Env::dangerous_fixed(at(1))).unwrap();
+    assert!(firewall.policy_changed());
+    firewall.close().unwrap();
+    assert_eq!(logged(), 1, "the new policy's digest is in the log");
+    let firewall = Firewall::open(&data, Env::dangerous_fixed(at(2))).unwrap();
+    assert!(!firewall.policy_changed());
+    firewall.close().unwrap();
+}

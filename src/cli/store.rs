@@ -18,12 +18,20 @@ pub(super) fn env(context: &Context) -> Env {
 
 /// Opens the data folder to write.
 pub(super) fn open(context: &Context) -> Result<Firewall, CliError> {
-    Ok(Firewall::open(&context.data, env(context))?)
+    Ok(warned(Firewall::open(&context.data, env(context))?, context))
 }
 
 /// Opens the data folder to read.
 pub(super) fn open_read(context: &Context) -> Result<Firewall, CliError> {
-    Ok(Firewall::open_read(&context.data, env(context))?)
+    Ok(warned(Firewall::open_read(&context.data, env(context))?, context))
+}
+
+fn warned(firewall: Firewall, context: &Context) -> Firewall {
+    if firewall.policy_changed() {
+        let digest = firewall.config().policy.digest();
+        context.warn(&format!("policy.toml was edited since the last run; it is now {}", digest.short()));
+    }
+    firewall
 }
 
 /// Runs `work` on the open data folder and seals it, also when the work was refused.

@@ -32,7 +32,7 @@ use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Pla
 use crate::ingest::Memory;
 use crate::ledger::{SignedMemory, SignedVersion};
 use crate::ruleset::RuleSet;
-use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, evidence};
+use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence};
 
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
 pub use env::{Env, Random};
@@ -53,6 +53,7 @@ pub struct Firewall {
     scanner: Scanner,
     vault: sign::Vault,
     env: Env,
+    policy_changed: bool,
 }
 
 impl Firewall {
@@ -80,11 +81,9 @@ impl Firewall {
         let trust = evidence::read_trust(data)?;
         let differences = folder.compare(|bytes| evidence::open_seal(&trust, bytes))?;
         // The policy is the owner's to edit: a new one is checked by itself and recorded by its digest.
-        let foreign: Vec<_> = differences
-            .into_iter()
-            .filter(|d| !matches!(d, crate::store::Difference::Changed(name) if name == crate::config::POLICY_FILE))
-            .filter(|d| *d != crate::store::Difference::Unfinished)
-            .collect();
+        let is_policy = |d: &Difference| matches!(d, Difference::Changed(name) if name == crate::config::POLICY_FILE);
+        let foreign: Vec<_> =
+            differences.into_iter().filter(|d| !is_policy(d)).filter(|d| *d != Difference::Unfinished).collect();
         if !foreign.is_empty() {
             return Err(crate::store::StoreError::Changed { differences: foreign }.into());
         }
@@ -97,10 +96,19 @@ impl Firewall {
         };
         let rules = Arc::new(RuleSet::builtin()?);
         let policy = config.policy.clone();
-        let mut firewall =
-            Self { folder, store, config, policy, scanner: Scanner::new(rules, Budget::default()), vault, env };
+        let scanner = Scanner::new(rules, Budget::default());
+        let known = store.document("state", "policy")?;
+        let policy_changed = known.as_ref().is_some_and(|known| *known != policy.digest().hex());
+        let mut firewall = Self { folder, store, config, policy, scanner, vault, env, policy_changed };
         if access == Access::Write {
             firewall.recover()?;
+            if policy_changed {
+                // I10: a loosened policy is in the log before it decides anything.
+                firewall.log_event("policy-changed", &firewall.policy.digest())?;
+            }
+            if policy_changed || known.is_none() {
+                firewall.store.put_document("state", "policy", &firewall.policy.digest().hex())?;
+            }
             if firewall.folder.was_unfinished() {
                 firewall.reverify()?;
             }
@@ -140,6 +148,12 @@ impl Firewall {
         let Self { folder, store, vault, .. } = self;
         drop(store);
         folder.seal(|inventory| vault.sign_seal(inventory))
+    }
+
+    /// True when the policy means something else than at the last run. Whoever runs the deployment should
+    /// know of the edit: it may have been somebody else's.
+    pub const fn policy_changed(&self) -> bool {
+        self.policy_changed
     }
 
     /// The store's settings and policy.
