@@ -22,6 +22,7 @@ mod invariants;
 mod journey;
 mod ledger;
 mod ledger_faults;
+mod levels;
 mod notes;
 mod readme;
 mod report;

@@ -8,6 +8,7 @@ use super::detectors::{Spot, invisible, opaque, secrets};
 use super::engine::{Engine, Hit, Probe, Scratch, Target};
 use super::kind;
 use super::normalize::{self, Folded, Form};
+use super::score::Levels;
 use super::span::{floor_char, on_borders};
 use super::views::{Job, Meter, walk};
 use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Span, Stage, View};
@@ -27,6 +28,8 @@ pub(super) struct Raw {
     pub(super) cues: Vec<(Kind, Span)>,
     pub(super) raised: Vec<(Kind, Span)>,
     pub(super) limits: Vec<Limit>,
+    /// The classifier's highest probability of an attack, parts per million; 0 without one.
+    pub(super) likelihood: u32,
 }
 
 /// Rules, automaton and ceilings.
@@ -34,11 +37,14 @@ pub(super) struct Raw {
 pub(super) struct Core {
     rules: Arc<RuleSet>,
     budget: Budget,
+    levels: Levels,
     engine: Option<Engine>,
     /// Probes that run, by stage; the kind cues always do.
     active: [Vec<bool>; 3],
     /// Rules by the coded detector they name.
     detectors: BTreeMap<String, Vec<usize>>,
+    /// Rules about findings that stand together.
+    composites: Vec<usize>,
     /// Working memory that finished scans left for the next.
     pool: Mutex<Vec<Scratch>>,
 }
@@ -52,10 +58,11 @@ const fn stage_index(stage: Stage) -> usize {
 }
 
 impl Core {
-    pub(super) fn new(rules: Arc<RuleSet>, budget: Budget) -> Self {
+    pub(super) fn new(rules: Arc<RuleSet>, budget: Budget, levels: Levels) -> Self {
         let mut items: Vec<(Probe, Vec<String>)> = Vec::new();
         let mut detectors: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (i, rule) in rules.rules().iter().enumerate() {
+        let mut composites = Vec::new();
+        for (i, rule) in rules.rules().iter().enumerate().filter(|(_, rule)| rule.paranoia <= levels.detection) {
             match &rule.matcher {
                 Matcher::Pattern { regex, lines } => {
                     let raw = rule.views == [View::Raw];
@@ -63,6 +70,7 @@ impl Core {
                     items.push((probe, rule.keywords.clone()));
                 }
                 Matcher::Detector(slug) => detectors.entry(slug.clone()).or_default().push(i),
+                Matcher::Composite(_) => composites.push(i),
             }
         }
         items.extend(secrets::probes());
@@ -81,7 +89,7 @@ impl Core {
                 })
                 .collect()
         });
-        Self { rules, budget, engine, active, detectors, pool: Mutex::new(Vec::new()) }
+        Self { rules, budget, levels, engine, active, detectors, composites, pool: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn rules(&self) -> &RuleSet {
@@ -90,6 +98,15 @@ impl Core {
 
     pub(super) const fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    pub(super) const fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// Rules about findings that stand together, those that run at this stage.
+    pub(super) fn composites(&self, stage: Stage) -> impl Iterator<Item = &Rule> + Clone {
+        self.composites.iter().filter_map(|&i| self.rules.rules().get(i)).filter(move |rule| rule.runs_at(stage))
     }
 
     /// The first rule that names this coded detector.
@@ -238,7 +255,8 @@ impl Pass<'_> {
         if !rule.runs_at(self.stage) || (!rule.channels.is_empty() && !(self.came_by)(&span, &rule.channels)) {
             return;
         }
-        if let Some(raises) = rule.raises {
+        // A kind holds, so only what may hold sets one.
+        if let Some(raises) = rule.raises.filter(|_| rule.paranoia <= self.core.levels.blocking) {
             self.raised.push((raises.kind, span));
         }
         self.findings.push(finding(rule, view, span, job.steps(), what, sure, shown));
@@ -260,7 +278,7 @@ impl Pass<'_> {
         findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
         self.cues.sort_by_key(|c| c.1);
         self.raised.sort_by_key(|c| c.1);
-        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits }
+        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits, likelihood: 0 }
     }
 
     /// Another rule's excerpt may not carry what the secrets detector found.
@@ -297,6 +315,7 @@ impl Pass<'_> {
                 decoding: Vec::new(),
                 threats: vec!["T31".to_owned()],
                 excerpt: String::new(),
+                level: Finding::FIRST_LEVEL,
             });
         }
         list
@@ -322,6 +341,7 @@ fn finding(
         decoding,
         threats: rule.threats.clone(),
         excerpt: shown[..floor_char(shown, EXCERPT_BYTES)].to_owned(),
+        level: rule.paranoia,
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod budget;
 pub mod check;
+mod composite;
 mod core;
 mod decode;
 mod detectors;
@@ -18,6 +19,7 @@ mod needs;
 pub mod normalize;
 pub mod repeat;
 pub mod scan;
+pub mod score;
 pub mod set;
 pub mod span;
 mod views;
@@ -25,6 +27,7 @@ mod views;
 pub use budget::{Budget, Coverage, Limit};
 pub use check::{ExampleFailure, ExampleProblem, check};
 pub use scan::{Examined, NoteScan, Scanned, Scanner};
+pub use score::Levels;
 pub use set::{SetFinding, SetReport};
 pub use span::SpanMap;
 pub use views::{ViewText, views};

@@ -319,7 +319,7 @@ mod tests {
             .collect();
         let patterns = rules.rules().iter().filter_map(|rule| match &rule.matcher {
             crate::ruleset::Matcher::Pattern { regex, .. } => Some(regex.clone()),
-            crate::ruleset::Matcher::Detector(_) => None,
+            crate::ruleset::Matcher::Detector(_) | crate::ruleset::Matcher::Composite(_) => None,
         });
         let cues = crate::detect::kind::probes().into_iter().map(|(probe, _)| probe.regex);
         let (mut matches, mut checked) = (0, 0);

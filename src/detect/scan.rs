@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::budget::{Budget, Coverage, Limit};
-use super::core::{Core, Raw};
+use super::composite;
+use super::core::{CameBy, Core, Raw};
 use super::kind;
+use super::score::{self, Levels};
 use crate::domain::{Authority, Candidate, Channel, Digest, Finding, Kind, Span, Stage, Untrusted};
 use crate::notes::{Document, Piece};
 use crate::ruleset::RuleSet;
@@ -79,6 +81,8 @@ struct Report {
     notes: Vec<NoteScan>,
     glue: Vec<NoteScan>,
     coverage: Coverage,
+    /// Parts per million.
+    likelihood: u32,
 }
 
 impl Scanner {
@@ -86,7 +90,15 @@ impl Scanner {
     ///
     /// Cost: builds the automaton over all literals; keep the scanner.
     pub fn new(rules: Arc<RuleSet>, budget: Budget) -> Self {
-        Self { core: Core::new(rules, budget) }
+        Self::with_levels(rules, budget, Levels::default())
+    }
+    /// A scanner that runs rules up to a paranoia level; see [`Scanner::new`].
+    pub fn with_levels(rules: Arc<RuleSet>, budget: Budget, levels: Levels) -> Self {
+        Self { core: Core::new(rules, budget, levels) }
+    }
+    /// Which rules run and which of them may hold.
+    pub const fn levels(&self) -> Levels {
+        self.core.levels()
     }
     /// The rules.
     pub fn rules(&self) -> &RuleSet {
@@ -107,7 +119,7 @@ impl Scanner {
             origins.peek().is_none() || origins.any(|o| channels.contains(&o.channel))
         };
         let raw = self.core.run(&candidate.text, candidate.stage, &came_by);
-        let report = self.report(&candidate.text, raw);
+        let report = self.report(&candidate.text, raw, candidate.stage, &came_by);
         Scanned { digest: candidate.digest(), candidate, report, ruleset: self.core.rules().digest() }
     }
     /// Examines a text that is not on its way to a store: a transcript span, a file. No proof.
@@ -119,12 +131,13 @@ impl Scanner {
         authority: Authority,
     ) -> Examined {
         let text = text.peek_unscanned().as_ref();
-        let raw = self.core.run(text, stage, &|_, channels| channels.contains(&channel));
-        Examined { authority, report: self.report(text, raw), ruleset: self.core.rules().digest() }
+        let came_by = |_: &Span, channels: &[Channel]| channels.contains(&channel);
+        let raw = self.core.run(text, stage, &came_by);
+        Examined { authority, report: self.report(text, raw, stage, &came_by), ruleset: self.core.rules().digest() }
     }
 
-    fn report(&self, text: &str, raw: Raw) -> Report {
-        let Raw { findings, cues, raised, mut limits } = raw;
+    fn report(&self, text: &str, raw: Raw, stage: Stage, came_by: &CameBy<'_>) -> Report {
+        let Raw { mut findings, cues, mut raised, mut limits, likelihood } = raw;
         let document = Document::parse(text);
         let (mut notes, mut glue) = (Vec::new(), Vec::new());
         for piece in document.pieces() {
@@ -134,17 +147,35 @@ impl Scanner {
                 Piece::Glue(_) => {}
             }
         }
+        attach(&mut notes, &mut glue, &findings);
+        let joined: Vec<Finding> = {
+            let rules = self.core.composites(stage);
+            let in_notes = composite::findings(rules.clone(), &notes, &findings, &cues, self.core.budget());
+            let in_glue = composite::findings(rules, &glue, &findings, &cues, self.core.budget());
+            let mut joined = in_notes;
+            joined.extend(in_glue);
+            joined.retain(|f| {
+                let channels =
+                    self.core.rules().get(f.rule.as_str()).map(|r| r.channels.as_slice()).unwrap_or_default();
+                channels.is_empty() || came_by(&f.span, channels)
+            });
+            joined
+        };
+        if !joined.is_empty() {
+            let raises = |f: &Finding| self.core.rules().get(f.rule.as_str()).and_then(|rule| rule.raises);
+            let blocking = self.core.levels().blocking;
+            raised
+                .extend(joined.iter().filter(|f| f.level <= blocking).filter_map(|f| Some((raises(f)?.kind, f.span))));
+            findings.extend(joined);
+            findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
+            attach(&mut notes, &mut glue, &findings);
+        }
         for list in [&mut notes, &mut glue] {
             for &(kind, span) in cues.iter().chain(&raised) {
                 for scan in touched(list, span) {
                     let mut best = (scan.kind, scan.cue);
                     kind::consider(&mut best, kind, span);
                     (scan.kind, scan.cue) = best;
-                }
-            }
-            for (number, finding) in findings.iter().enumerate() {
-                for scan in touched(list, finding.span) {
-                    scan.findings.push(number);
                 }
             }
             for scan in list.iter_mut().filter(|scan| scan.kind == Kind::Fact) {
@@ -156,7 +187,21 @@ impl Scanner {
         limits.sort_unstable();
         limits.dedup();
         let coverage = if limits.is_empty() { Coverage::Full } else { Coverage::Partial { limits } };
-        Report { findings, notes, glue, coverage }
+        Report { findings, notes, glue, coverage, likelihood }
+    }
+}
+
+/// Tells each piece which findings touch it.
+fn attach(notes: &mut [NoteScan], glue: &mut [NoteScan], findings: &[Finding]) {
+    for list in [notes, glue] {
+        for scan in list.iter_mut() {
+            scan.findings.clear();
+        }
+        for (number, finding) in findings.iter().enumerate() {
+            for scan in touched(list, finding.span) {
+                scan.findings.push(number);
+            }
+        }
     }
 }
 
@@ -194,6 +239,11 @@ macro_rules! report_getters {
             pub const fn coverage(&self) -> &Coverage {
                 &self.report.coverage
             }
+            /// The classifier's highest probability that a part of the text is an attack, 0 to 1, also below its
+            /// threshold; 0 without a classifier.
+            pub fn likelihood(&self) -> f64 {
+                f64::from(self.report.likelihood) / 1e6
+            }
             /// Digest of the rules that ran.
             pub const fn ruleset(&self) -> Digest {
                 self.ruleset
@@ -209,6 +259,14 @@ impl Scanned {
     pub const fn candidate(&self) -> &Candidate {
         &self.candidate
     }
+    /// How suspicious the text is, 0 to 1, each part by the authority of its sources.
+    ///
+    /// It orders texts and decides nothing. Cost: linear in findings and notes.
+    pub fn score(&self) -> f64 {
+        let pieces = self.report.notes.iter().chain(&self.report.glue);
+        let pieces = pieces.map(|piece| (piece, self.candidate.authority_of(&piece.body)));
+        score::score(&self.report.findings, pieces, self.likelihood(), &self.report.coverage)
+    }
     /// SHA-256 of the exact text that was examined.
     pub const fn digest(&self) -> Digest {
         self.digest
@@ -216,6 +274,13 @@ impl Scanned {
 }
 
 impl Examined {
+    /// How suspicious the text is, 0 to 1, by the authority the caller gave.
+    ///
+    /// It orders texts and decides nothing. Cost: linear in findings and notes.
+    pub fn score(&self) -> f64 {
+        let pieces = self.report.notes.iter().chain(&self.report.glue).map(|piece| (piece, self.authority));
+        score::score(&self.report.findings, pieces, self.likelihood(), &self.report.coverage)
+    }
     /// What the origin of the text may claim, as the caller gave it.
     pub const fn authority(&self) -> Authority {
         self.authority

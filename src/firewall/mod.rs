@@ -96,7 +96,7 @@ impl Firewall {
         };
         let rules = Arc::new(RuleSet::builtin()?);
         let policy = config.policy.clone();
-        let scanner = Scanner::new(rules, Budget::default());
+        let scanner = Scanner::with_levels(rules, Budget::default(), policy.levels());
         let known = store.document("state", "policy")?;
         let policy_changed = known.as_ref().is_some_and(|known| *known != policy.digest().hex());
         let mut firewall = Self { folder, store, config, policy, scanner, vault, env, policy_changed };

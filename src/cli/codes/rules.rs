@@ -207,6 +207,20 @@ pub(super) const PAGES: &[Page] = &[
         "Mend the list; it is plain YAML.",
     ),
     page(
+        "ruleset-bad-composite",
+        4,
+        "A composite has fewer than two groups, an empty group, or names a rule that is not there.",
+        "It could never fire, or would fire on one finding alone, and nobody would notice.",
+        "Give two to four groups; each lists rule ids, families with a final stop, or kind:NAME.",
+    ),
+    page(
+        "ruleset-bad-paranoia",
+        4,
+        "The paranoia level of a rule is not 1, 2, 3 or 4.",
+        "The level decides whether a rule runs at all.",
+        "Write 1 for a rule that holds everywhere, a higher one for a rule that is often wrong.",
+    ),
+    page(
         "ruleset-bad-pattern",
         4,
         "A pattern does not compile, or is too large.",
@@ -244,7 +258,7 @@ pub(super) const PAGES: &[Page] = &[
     page(
         "ruleset-matcher-count",
         4,
-        "A rule has neither or both of 'pattern' and 'detector'.",
+        "A rule has none or several of 'pattern', 'detector' and 'composite'.",
         "It must be clear what matches.",
         "Give exactly one of them.",
     ),
