@@ -9,6 +9,7 @@ pub mod check;
 mod core;
 mod decode;
 mod detectors;
+pub mod disguise;
 mod engine;
 mod entities;
 mod hidden;
