@@ -10,6 +10,7 @@ mod composite;
 mod core;
 mod decode;
 mod detectors;
+pub mod disguise;
 mod engine;
 mod entities;
 mod hidden;
