@@ -15,7 +15,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 use crate::domain::{Digest, RuleId};
 
 pub use error::{PackProblem, ProblemKind, RuleSetError};
-pub use rule::{DETECTORS, Examples, Matcher, Raises, Rule, Status};
+pub use rule::{DETECTORS, Evasion, Examples, Matcher, Raises, Rule, Status};
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 

@@ -25,6 +25,20 @@ pub(super) const PAGES: &[Page] = &[
         "Mend the pattern: it sees folded text, in lower case with single spaces.",
     ),
     page(
+        "detect-example-evasion-passes",
+        4,
+        "A declared evasion that must fire slips by its rule.",
+        "The way round is known, and an attacker who reads the rule knows it too.",
+        "Widen the pattern, or list the text as an open gap with its reason.",
+    ),
+    page(
+        "detect-example-gap-closed",
+        4,
+        "A rule fires on a text that it lists as an open gap.",
+        "A list of gaps that are none hides the ones that are.",
+        "Mark the evasion 'fires: true'.",
+    ),
+    page(
         "detect-example-incomplete",
         4,
         "An example was not scanned to its end.",
@@ -205,6 +219,13 @@ pub(super) const PAGES: &[Page] = &[
         "taxonomy.yaml or retired.yaml does not parse.",
         "Without them mappings and retired ids cannot be checked.",
         "Mend the list; it is plain YAML.",
+    ),
+    page(
+        "ruleset-bad-evasion",
+        4,
+        "A declared evasion has no text, or is an open gap without a reason.",
+        "A gap that nobody explains is one nobody will close.",
+        "Give the text, and for one that does not fire say why in 'why'.",
     ),
     page(
         "ruleset-bad-pattern",
