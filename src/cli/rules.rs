@@ -12,7 +12,7 @@ use crate::detect::{self, Budget, Levels, Scanner};
 use crate::domain::Coded as _;
 use crate::report::style::Style;
 use crate::report::{RuleInfo, ShowOptions, Table, show_line, show_terminal};
-use crate::ruleset::{Rule, RuleSet};
+use crate::ruleset::{Evasion, Rule, RuleSet};
 
 /// Arguments of `rules`.
 #[derive(Debug, ClapArgs)]
@@ -168,6 +168,7 @@ pub(super) fn page(rule: &Rule, context: &Context) -> Result<(), CliError> {
             page.insert("advice".to_owned(), json!(rule.advice));
             page.insert("references".to_owned(), json!(rule.references));
             page.insert("examples".to_owned(), json!(rule.examples));
+            page.insert("evasions".to_owned(), json!(rule.evasions));
         }
         return context.print_json(&page);
     }
@@ -195,6 +196,18 @@ pub(super) fn page(rule: &Rule, context: &Context) -> Result<(), CliError> {
         let _ = writeln!(out, "\n{}", paint.wrap(Style::Title, heading));
         for text in texts {
             out.push_str(&show_terminal(text.trim_end(), &context.show()));
+        }
+    }
+    for (heading, closed) in [("Known ways round that it catches", true), ("Known ways round that pass", false)] {
+        let listed: Vec<&Evasion> = rule.evasions.iter().filter(|evasion| evasion.fires == closed).collect();
+        if !listed.is_empty() {
+            let _ = writeln!(out, "\n{}", paint.wrap(Style::Title, heading));
+        }
+        for evasion in listed {
+            out.push_str(&show_terminal(evasion.text.trim_end(), &context.show()));
+            if let Some(why) = &evasion.why {
+                out.push_str(&show_terminal(why.trim_end(), &prose));
+            }
         }
     }
     context.print(&out)

@@ -79,11 +79,13 @@ pub enum ProblemKind {
     NoStage,
     /// `views` names a view that has no text.
     BadView,
+    /// A declared evasion without text, or an open gap without a reason.
+    BadEvasion,
 }
 
 impl ProblemKind {
     /// Every kind, for the list of codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Schema,
         Self::BadId,
         Self::DuplicateId,
@@ -102,6 +104,7 @@ impl ProblemKind {
         Self::BadKeyword,
         Self::NoStage,
         Self::BadView,
+        Self::BadEvasion,
     ];
     /// The stable code.
     pub const fn code(self) -> &'static str {
@@ -124,6 +127,7 @@ impl ProblemKind {
             Self::BadKeyword => "ruleset-bad-keyword",
             Self::NoStage => "ruleset-no-stage",
             Self::BadView => "ruleset-bad-view",
+            Self::BadEvasion => "ruleset-bad-evasion",
         }
     }
     /// What a rule author can do.
@@ -151,6 +155,7 @@ impl ProblemKind {
             Self::BadKeyword => "give literals that every match contains, at least two bytes each",
             Self::NoStage => "name at least one of ingest, write, consolidate",
             Self::BadView => "views are raw, folded, hidden, markup, decoded",
+            Self::BadEvasion => "give the text, and for one that does not fire say in `why` why the gap is open",
         }
     }
 }

@@ -166,6 +166,12 @@ impl Check<'_> {
                 self.fail(ProblemKind::MissingText, format!("`{name}` is empty"));
             }
         }
+        for evasion in &raw.evasions {
+            let why = evasion.why.as_deref().unwrap_or_default().trim();
+            if evasion.text.trim().is_empty() || (!evasion.fires && why.is_empty()) {
+                self.fail(ProblemKind::BadEvasion, format!("{:?}", evasion.text));
+            }
+        }
         if raw.stages.is_empty() {
             self.fail(ProblemKind::NoStage, "`stages` is empty");
         }
@@ -204,6 +210,7 @@ impl Check<'_> {
             advice: raw.advice,
             references: raw.references,
             examples: raw.examples,
+            evasions: raw.evasions,
             pack: self.pack.to_owned(),
         })
     }

@@ -15,7 +15,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 use crate::domain::{Digest, RuleId};
 
 pub use error::{PackProblem, ProblemKind, RuleSetError};
-pub use rule::{Composite, DETECTORS, Examples, Matcher, Raises, Rule, Status, Term};
+pub use rule::{Composite, DETECTORS, Evasion, Examples, Matcher, Raises, Rule, Status, Term};
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 

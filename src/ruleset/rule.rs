@@ -111,6 +111,19 @@ pub struct Examples {
     pub quiet: Vec<String>,
 }
 
+/// A declared way round a rule: the attacker has read it (threat model, rule R10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evasion {
+    /// The attack, worded or written to slip by.
+    pub text: String,
+    /// True when the rule fires all the same; false marks an open gap, which stays listed until it is closed.
+    pub fires: bool,
+    /// Why the gap is open, and what else stands in the way. Needed for a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// One checked rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -152,6 +165,8 @@ pub struct Rule {
     pub references: Vec<String>,
     /// Texts that show it.
     pub examples: Examples,
+    /// Known ways round it, closed and open.
+    pub evasions: Vec<Evasion>,
     /// The pack it came from.
     pub pack: String,
 }
@@ -206,4 +221,6 @@ pub(super) struct RawRule {
     #[serde(default)]
     pub(super) references: Vec<String>,
     pub(super) examples: Examples,
+    #[serde(default)]
+    pub(super) evasions: Vec<Evasion>,
 }
