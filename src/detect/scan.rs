@@ -263,9 +263,14 @@ impl Scanned {
     ///
     /// It orders texts and decides nothing. Cost: linear in findings and notes.
     pub fn score(&self) -> f64 {
+        self.score_beside(&[])
+    }
+    /// The same with findings over sets of notes that this text's notes belong to.
+    pub fn score_beside(&self, together: &[Finding]) -> f64 {
         let pieces = self.report.notes.iter().chain(&self.report.glue);
         let pieces = pieces.map(|piece| (piece, self.candidate.authority_of(&piece.body)));
-        score::score(&self.report.findings, pieces, self.likelihood(), &self.report.coverage)
+        let findings = self.report.findings.iter().chain(together);
+        score::score(findings, pieces, self.likelihood(), &self.report.coverage)
     }
     /// SHA-256 of the exact text that was examined.
     pub const fn digest(&self) -> Digest {
@@ -279,7 +284,7 @@ impl Examined {
     /// It orders texts and decides nothing. Cost: linear in findings and notes.
     pub fn score(&self) -> f64 {
         let pieces = self.report.notes.iter().chain(&self.report.glue).map(|piece| (piece, self.authority));
-        score::score(&self.report.findings, pieces, self.likelihood(), &self.report.coverage)
+        score::score(self.report.findings.iter(), pieces, self.likelihood(), &self.report.coverage)
     }
     /// What the origin of the text may claim, as the caller gave it.
     pub const fn authority(&self) -> Authority {

@@ -103,7 +103,7 @@ const fn kind_weight(kind: Kind, authority: Authority) -> f64 {
 ///
 /// Monotone: one more finding, a stronger one or a higher likelihood never lowers it.
 pub(super) fn score<'a>(
-    findings: &[Finding],
+    findings: impl Iterator<Item = &'a Finding>,
     pieces: impl Iterator<Item = (&'a NoteScan, Authority)>,
     likelihood: f64,
     coverage: &Coverage,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn of(findings: &[Finding]) -> f64 {
-        score(findings, std::iter::empty(), 0.0, &Coverage::Full)
+        score(findings.iter(), std::iter::empty(), 0.0, &Coverage::Full)
     }
 
     fn every() -> Vec<Finding> {
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn an_unread_text_is_never_scored_as_harmless() {
         let partial = Coverage::Partial { limits: Vec::new() };
-        assert!(score(&[], std::iter::empty(), 0.0, &partial) >= 0.9);
+        assert!(score([].iter(), std::iter::empty(), 0.0, &partial) >= 0.9);
         assert!(of(&[]) < f64::EPSILON);
     }
 
