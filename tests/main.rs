@@ -7,6 +7,7 @@
 )]
 mod architecture;
 mod bad_input;
+mod benign;
 mod cli;
 mod codes;
 mod common;
