@@ -29,4 +29,5 @@ mod readme;
 mod report;
 mod rules;
 mod store_contract;
+mod threat_cases;
 mod threats;

@@ -1,6 +1,7 @@
 //! The scanner, and the proof that a text went through it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Coverage, Limit};
 use super::composite;
@@ -9,12 +10,12 @@ use super::kind;
 use super::score::{self, Levels};
 use crate::domain::{Authority, Candidate, Channel, Digest, Finding, Kind, Span, Stage, Untrusted};
 use crate::notes::{Document, Piece};
-use crate::ruleset::RuleSet;
+use crate::ruleset::{RuleSet, RuleSetError};
 
 /// Runs one ruleset over texts. Cheap to share, costly to make (it builds the prefilter).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scanner {
-    pub(super) core: Core,
+    pub(super) core: Arc<Core>,
 }
 
 /// One note of a scanned text, or one piece of glue with words in it.
@@ -94,10 +95,25 @@ impl Scanner {
     }
     /// A scanner that runs rules up to a paranoia level; see [`Scanner::new`].
     pub fn with_levels(rules: Arc<RuleSet>, budget: Budget, levels: Levels) -> Self {
-        Self { core: Core::new(rules, budget, levels) }
+        Self { core: Arc::new(Core::new(rules, budget, levels)) }
+    }
+    /// The built-in rules under the default ceilings. Made once a process for each pair of levels, then shared.
+    ///
+    /// Errors: those of [`RuleSet::builtin`]; a shipped program has none.
+    pub fn builtin(levels: Levels) -> Result<Self, RuleSetError> {
+        static MADE: Mutex<BTreeMap<Levels, Scanner>> = Mutex::new(BTreeMap::new());
+        let make = || Ok(Self::with_levels(Arc::new(RuleSet::builtin()?), Budget::default(), levels));
+        // A poisoned lock is no reason not to scan: then everybody makes their own.
+        let Ok(mut made) = MADE.lock() else { return make() };
+        if let Some(scanner) = made.get(&levels) {
+            return Ok(scanner.clone());
+        }
+        let scanner = make()?;
+        made.insert(levels, scanner.clone());
+        Ok(scanner)
     }
     /// Which rules run and which of them may hold.
-    pub const fn levels(&self) -> Levels {
+    pub fn levels(&self) -> Levels {
         self.core.levels()
     }
     /// The rules.
@@ -105,7 +121,7 @@ impl Scanner {
         self.core.rules()
     }
     /// The ceilings.
-    pub const fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &Budget {
         self.core.budget()
     }
     /// Examines a candidate and mints the proof.

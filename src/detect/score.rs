@@ -14,7 +14,7 @@ use crate::domain::{Authority, Confidence, Finding, Kind, Severity};
 /// Which rules run and which of them may hold.
 ///
 /// Level 1 is meant for every installation. Each further one adds rules that are more often wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Levels {
     /// Findings up to this level hold, redact, refuse and set kinds.
     pub blocking: u8,
