@@ -30,7 +30,7 @@ const STEPS: usize = 6;
 /// Ways through one pattern; more are put together as one set.
 const WAYS: usize = 64;
 /// A set found more often than this, per million words of honest text, tells too little beside a rarer one.
-const COMMON: u64 = 10_000;
+const COMMON: u64 = 16_000;
 
 /// A string, and whether it ends at the border of a word on its left and on its right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,8 +126,9 @@ enum Item {
     /// Exactly these strings. An empty one with `left` is the border of a word.
     Exact(Set),
     /// At most so many characters that are not looked at. `first` and `last` tell that it begins and ends
-    /// with the border of a word, `silent` that it holds no word characters, `marks` that it holds no letters.
-    Gap { most: Reach, first: bool, last: bool, silent: bool, marks: bool },
+    /// with the border of a word, `keeps` that behind it there is one if there was one before, `marks` that it holds
+    /// no letters.
+    Gap { most: Reach, first: bool, last: bool, keeps: bool, marks: bool },
     /// Where an order begins: a line, a sentence, or what follows a joining word.
     Before { before: Before, most: Reach },
 }
@@ -135,7 +136,7 @@ enum Item {
 type Way = Vec<Item>;
 
 const fn gap(most: Reach) -> Item {
-    Item::Gap { most, first: false, last: false, silent: false, marks: false }
+    Item::Gap { most, first: false, last: false, keeps: false, marks: false }
 }
 
 fn literal(text: impl Into<String>) -> Literal {
@@ -215,7 +216,7 @@ fn of_class(class: &ClassUnicode) -> Item {
     }
     let border = disjoint(class, r"\w");
     let marks = disjoint(class, r"\p{Alphabetic}");
-    Item::Gap { most: Reach::of(1), first: border, last: border, silent: false, marks }
+    Item::Gap { most: Reach::of(1), first: border, last: border, keeps: false, marks }
 }
 
 /// True when no character of `class` is one of `other`, a class of its own.
@@ -235,9 +236,10 @@ fn disjoint(class: &ClassUnicode, other: &'static str) -> bool {
 /// True for `\s` and the like.
 fn is_white(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Class(Class::Unicode(class)) => {
-            class.ranges().iter().all(|r| (r.end() as u32) - (r.start() as u32) < 16 && (r.start()..=r.end()).all(is_space))
-        }
+        HirKind::Class(Class::Unicode(class)) => class
+            .ranges()
+            .iter()
+            .all(|r| (r.end() as u32) - (r.start() as u32) < 16 && (r.start()..=r.end()).all(is_space)),
         _ => false,
     }
 }
@@ -252,6 +254,7 @@ fn of_repetition(repetition: &Repetition) -> Vec<Way> {
     let sub = ways(&repetition.sub);
     let most = reach_of(&sub);
     let silent = sub.iter().all(|way| way.iter().all(is_silent));
+    let keeps = silent || sub.iter().all(|way| way.last().is_some_and(ends_word));
     let marks = sub.iter().all(|way| way.iter().all(is_marks));
     let times = |count: Option<u32>| match count {
         None if silent => Reach { most: Some(0), quiet: true },
@@ -266,11 +269,11 @@ fn of_repetition(repetition: &Repetition) -> Vec<Way> {
             }
             vec![way]
         }
-        (0, max, _) => vec![vec![Item::Gap { most: times(max), first: false, last: false, silent, marks }]],
+        (0, max, _) => vec![vec![Item::Gap { most: times(max), first: false, last: false, keeps, marks }]],
         (1, Some(1), _) => sub,
         (_, max, _) => {
             // One is there; the others are not looked at.
-            let rest = Item::Gap { most: times(max.map(|m| m - 1)), first: false, last: false, silent, marks };
+            let rest = Item::Gap { most: times(max.map(|m| m - 1)), first: false, last: false, keeps, marks };
             sub.into_iter().map(|way| way.into_iter().chain([rest.clone()]).collect()).collect()
         }
     }
@@ -289,8 +292,17 @@ fn is_marks(item: &Item) -> bool {
 fn is_silent(item: &Item) -> bool {
     match item {
         Item::Exact(set) => set.iter().all(|l| !l.text.chars().any(|c| is_word(Some(c)))),
-        Item::Gap { first, last, silent, .. } => *silent || (*first && *last),
+        Item::Gap { first, last, .. } => *first && *last,
         Item::Before { .. } => false,
+    }
+}
+
+/// It ends with the border of a word.
+fn ends_word(item: &Item) -> bool {
+    match item {
+        Item::Exact(set) => ends(set),
+        Item::Gap { last, .. } => *last,
+        Item::Before { .. } => true,
     }
 }
 
@@ -302,10 +314,7 @@ fn of_concat(parts: &[Hir]) -> Vec<Way> {
         if more.len() > 1 && (all.len() * more.len() > WAYS || more.iter().any(|way| chain(way.clone()).is_none())) {
             more = vec![beginning(&more).map_or_else(|| together(more), |item| vec![item])];
         }
-        all = all
-            .iter()
-            .flat_map(|way| more.iter().map(|next| next.iter().fold(way.clone(), followed)))
-            .collect();
+        all = all.iter().flat_map(|way| more.iter().map(|next| next.iter().fold(way.clone(), followed))).collect();
     }
     all
 }
@@ -404,10 +413,10 @@ fn chain(way: Way) -> Option<Chain> {
                 let set = if border { product(&[empty(true)], &set) } else { set };
                 parts.push((std::mem::replace(&mut now, set), std::mem::replace(&mut before, Reach::NONE)));
             }
-            Item::Gap { most, first, last, silent, .. } => {
+            Item::Gap { most, first, last, keeps, .. } => {
                 // No letter follows: the word before ends here.
                 let word = if first { product(&now, &[empty(true)]) } else { now };
-                let border = last || (silent && ends(&word));
+                let border = last || (keeps && ends(&word));
                 let nothing = word.iter().all(|l| l.text.is_empty());
                 now = vec![empty(border)];
                 if nothing {
@@ -475,9 +484,14 @@ fn may_join(a: &[Literal], b: &[Literal]) -> bool {
     a.len() * b.len() <= most
 }
 
-/// Every string of `a` followed by every one of `b`.
+/// Every string of `a` followed by every one of `b`, where no border of words is asked for inside of a word.
 fn product(a: &[Literal], b: &[Literal]) -> Set {
-    let mut out: Set = a.iter().flat_map(|a| b.iter().map(|b| join(a, b))).collect();
+    let meet = |a: &Literal, b: &Literal| {
+        let letters = is_word(a.text.chars().next_back()) && is_word(b.text.chars().next());
+        !(letters && (a.right || b.left))
+    };
+    let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (a, b)));
+    let mut out: Set = pairs.filter(|(a, b)| meet(a, b)).map(|(a, b)| join(a, b)).collect();
     out.sort_unstable();
     out.dedup();
     out
@@ -526,8 +540,11 @@ fn close(set: Set) -> Option<Closed> {
     let telling = |l: &Literal| match l.text.as_bytes() {
         [] => false,
         [one] => matches!(one, b'@' | b'{' | b'$' | b'\\'),
-        [a, b] => (l.left && l.right) || !a.is_ascii_alphanumeric() || !b.is_ascii_alphanumeric(),
-        // Three letters inside of words stand everywhere.
+        // Two or three letters inside of words stand everywhere, and many words begin with the same two.
+        [a, b] => {
+            (l.left && common::frequency(std::slice::from_ref(l)) < COMMON)
+                || !(a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
+        }
         [a, _, _] => l.left || !a.is_ascii_alphanumeric(),
         _ => true,
     };

@@ -11,8 +11,10 @@ fn table() -> &'static [(&'static str, u64)] {
     static TABLE: OnceLock<Vec<(&str, u64)>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let lines = include_str!("common_words.txt").lines().filter(|line| !line.starts_with('#'));
-        let mut list: Vec<_> =
-            lines.filter_map(|line| line.split_once(' ')).filter_map(|(word, n)| Some((word, n.parse().ok()?))).collect();
+        let mut list: Vec<_> = lines
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(word, n)| Some((word, n.parse().ok()?)))
+            .collect();
         list.sort_unstable();
         list
     })

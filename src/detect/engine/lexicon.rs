@@ -183,7 +183,10 @@ impl Lexicon {
             for &number in &table.literals[from as usize..to as usize] {
                 let entry = &self.entries[number as usize];
                 // A short literal is found by the key of its own length only.
-                if (next ^ entry.head) & entry.mask == 0 && entry.length.min(4) == length && self.stands(entry, block, at) {
+                if (next ^ entry.head) & entry.mask == 0
+                    && entry.length.min(4) == length
+                    && self.stands(entry, block, at)
+                {
                     found(number, at, at + entry.length as usize);
                 }
             }

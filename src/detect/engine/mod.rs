@@ -378,6 +378,5 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -28,11 +28,8 @@ fn items() -> Vec<(Probe, Vec<String>)> {
 /// All examples of all rules, alone and put together as prose and as lists.
 fn texts() -> Vec<String> {
     let rules = RuleSet::builtin().unwrap();
-    let alone: Vec<String> = rules
-        .rules()
-        .iter()
-        .flat_map(|rule| rule.examples.fires.iter().chain(&rule.examples.quiet).cloned())
-        .collect();
+    let alone: Vec<String> =
+        rules.rules().iter().flat_map(|rule| rule.examples.fires.iter().chain(&rule.examples.quiet).cloned()).collect();
     let prose = alone.chunks(5).map(|part| part.join(" "));
     let lists = alone.chunks(7).map(|part| part.join("\n- "));
     let quoted = alone.chunks(3).map(|part| format!("-----* 1. {}", part.join("; ")));
@@ -73,8 +70,7 @@ fn everything_a_pattern_matches_is_found() {
 #[test]
 fn most_patterns_tell_what_to_look_for() {
     let items = items();
-    let silent: Vec<&str> =
-        items.iter().map(|(probe, _)| probe.regex.as_str()).filter(|p| !chain::of(p).1).collect();
+    let silent: Vec<&str> = items.iter().map(|(probe, _)| probe.regex.as_str()).filter(|p| !chain::of(p).1).collect();
     assert!(silent.len() * 10 < items.len(), "{} of {}: {silent:#?}", silent.len(), items.len());
 }
 
@@ -85,8 +81,7 @@ fn shown(pattern: &str) -> Vec<String> {
         None => "*".to_owned(),
     };
     let set = |set: &[Literal]| {
-        let list: Vec<String> =
-            set.iter().map(|l| format!("{}{}{}", mark(l.left), l.text, mark(l.right))).collect();
+        let list: Vec<String> = set.iter().map(|l| format!("{}{}{}", mark(l.left), l.text, mark(l.right))).collect();
         list.join(" ")
     };
     let chain = |chain: &Chain| {
@@ -119,7 +114,8 @@ fn chains_are_read_off_patterns() {
 
 #[test]
 fn borders_of_words_are_kept() {
-    let engine = Engine::new([(Probe::new(Target::Rule(0), regex::Regex::new(r"\bown\b").unwrap(), false, false), vec![])]);
+    let engine =
+        Engine::new([(Probe::new(Target::Rule(0), regex::Regex::new(r"\bown\b").unwrap(), false, false), vec![])]);
     let count = |text: &str| {
         let mut hits = 0;
         engine.run(text, &fold(text, Form::Main), &[true], &mut Scratch::default(), &mut 0, &mut |_| hits += 1);
