@@ -14,6 +14,7 @@ mod entities;
 mod hidden;
 pub mod kind;
 mod markup;
+pub mod model;
 mod needs;
 pub mod normalize;
 pub mod repeat;
