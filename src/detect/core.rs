@@ -7,6 +7,7 @@ use super::budget::{Budget, Limit};
 use super::detectors::{Spot, invisible, opaque, secrets};
 use super::engine::{Engine, Hit, Probe, Scratch, Target};
 use super::kind;
+use super::model::{self, Model};
 use super::normalize::{self, Folded, Form};
 use super::span::{floor_char, on_borders};
 use super::views::{Job, Meter, walk};
@@ -18,6 +19,10 @@ const EXCERPT_BYTES: usize = 240;
 /// Stands in when the ruleset names no rule for the `scan-incomplete` detector: a gap is never silent.
 const INCOMPLETE_ID: &str = "integrity.scan-incomplete";
 
+/// Detector slugs of the classifier: its score holds a text alone, or is only worth knowing.
+const CERTAIN: &str = "classifier";
+const WEAK: &str = "classifier-weak";
+
 /// Tells whether a span of the text came by one of some channels.
 pub(super) type CameBy<'a> = dyn Fn(&Span, &[Channel]) -> bool + 'a;
 
@@ -27,6 +32,8 @@ pub(super) struct Raw {
     pub(super) cues: Vec<(Kind, Span)>,
     pub(super) raised: Vec<(Kind, Span)>,
     pub(super) limits: Vec<Limit>,
+    /// The classifier's probability of the likeliest window of any reading, in 1/65535.
+    pub(super) likely: u16,
 }
 
 /// Rules, automaton and ceilings.
@@ -34,11 +41,13 @@ pub(super) struct Raw {
 pub(super) struct Core {
     rules: Arc<RuleSet>,
     budget: Budget,
-    engine: Option<Engine>,
+    engine: Engine,
     /// Probes that run, by stage; the kind cues always do.
     active: [Vec<bool>; 3],
     /// Rules by the coded detector they name.
     detectors: BTreeMap<String, Vec<usize>>,
+    /// The classifier, where a rule names it.
+    classifier: Option<Result<&'static Model, model::ModelError>>,
     /// Working memory that finished scans left for the next.
     pool: Mutex<Vec<Scratch>>,
 }
@@ -70,9 +79,9 @@ impl Core {
         let engine = Engine::new(items);
         let secret_rules = detectors.get("secrets").cloned().unwrap_or_default();
         let active = [Stage::Ingest, Stage::Write, Stage::Consolidate].map(|stage| {
-            let probes = engine.as_ref().map(Engine::probes).unwrap_or_default();
             let runs = |i: &usize| rules.rules().get(*i).is_some_and(|r| r.runs_at(stage));
-            probes
+            engine
+                .probes()
                 .iter()
                 .map(|probe| match probe.target {
                     Target::Rule(i) => runs(&i),
@@ -81,7 +90,9 @@ impl Core {
                 })
                 .collect()
         });
-        Self { rules, budget, engine, active, detectors, pool: Mutex::new(Vec::new()) }
+        let named = detectors.contains_key(CERTAIN) || detectors.contains_key(WEAK);
+        let classifier = named.then(Model::builtin);
+        Self { rules, budget, engine, active, detectors, classifier, pool: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn rules(&self) -> &RuleSet {
@@ -100,12 +111,21 @@ impl Core {
 
     /// Examines one text at one stage.
     pub(super) fn run(&self, text: &str, stage: Stage, came_by: &CameBy<'_>) -> Raw {
-        let mut pass =
-            Pass { core: self, text, stage, came_by, findings: Vec::new(), cues: Vec::new(), raised: Vec::new() };
+        let mut pass = Pass {
+            core: self,
+            text,
+            stage,
+            came_by,
+            findings: Vec::new(),
+            cues: Vec::new(),
+            raised: Vec::new(),
+            memory: model::Memory::default(),
+            likely: 0,
+        };
         let mut meter = Meter::default();
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
-        if self.engine.is_none() {
-            meter.reach(Limit::Prefilter);
+        if matches!(self.classifier, Some(Err(_))) {
+            meter.reach(Limit::Model);
         }
         walk(text, &self.budget, &mut meter, &mut |job, folded, opaque, meter| {
             pass.job(job, folded, opaque, meter, &mut scratch);
@@ -125,6 +145,8 @@ struct Pass<'a> {
     findings: Vec<Finding>,
     cues: Vec<(Kind, Span)>,
     raised: Vec<(Kind, Span)>,
+    memory: model::Memory,
+    likely: u16,
 }
 
 impl Pass<'_> {
@@ -135,18 +157,18 @@ impl Pass<'_> {
             return;
         }
         let mut hits = Vec::new();
-        if let Some(engine) = &self.core.engine {
-            let active = &self.core.active[stage_index(self.stage)];
-            engine.run(&job.text, folded, active, scratch, &mut meter.steps, &mut |hit| hits.push(hit));
-            if folded.skeleton_differs {
-                let other = normalize::fold(&job.text, Form::Skeleton);
-                engine.run(&job.text, &other, active, scratch, &mut meter.steps, &mut |hit| {
-                    if hit.changed {
-                        hits.push(hit);
-                    }
-                });
-            }
+        let (engine, active) = (&self.core.engine, &self.core.active[stage_index(self.stage)]);
+        engine.run(&job.text, folded, active, scratch, &mut meter.steps, &mut |hit| hits.push(hit));
+        if folded.skeleton_differs {
+            let other = normalize::fold(&job.text, Form::Skeleton);
+            engine.run(&job.text, &other, active, scratch, &mut meter.steps, &mut |hit| {
+                if hit.changed {
+                    hits.push(hit);
+                }
+            });
+            self.classify(job, &other, true, meter);
         }
+        self.classify(job, folded, false, meter);
         for hit in hits {
             self.hit(job, hit);
         }
@@ -160,6 +182,27 @@ impl Pass<'_> {
         }
         for spot in spots {
             self.spot(job, &spot);
+        }
+    }
+
+    /// What the classifier says of one reading. Of the skeleton only what differs from the main form counts.
+    fn classify(&mut self, job: &Job<'_>, folded: &Folded, skeleton: bool, meter: &mut Meter) {
+        let Some(Ok(model)) = self.core.classifier else { return };
+        meter.steps += folded.text.len() as u64;
+        let (report, hold) = model.thresholds();
+        let Some(best) = model.scan(folded, report, &mut self.memory) else { return };
+        if job.is_new(Span::new(0, job.text.len())) {
+            self.likely = self.likely.max(model.level_of(best));
+        }
+        for found in std::mem::take(&mut self.memory.found) {
+            let part = on_borders(&job.text, folded.map.to_raw(found.span));
+            if !job.is_new(part) || (skeleton && !folded.map.is_changed(found.span)) {
+                continue;
+            }
+            let slug = if found.score >= hold { CERTAIN } else { WEAK };
+            let span = on_borders(self.text, job.to_raw(part));
+            let shown = part.slice(&job.text).unwrap_or_default();
+            self.detector(slug, job, View::Raw, span, &model.gist(&found, folded), None, shown);
         }
     }
 
@@ -260,7 +303,7 @@ impl Pass<'_> {
         findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
         self.cues.sort_by_key(|c| c.1);
         self.raised.sort_by_key(|c| c.1);
-        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits }
+        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits, likely: self.likely }
     }
 
     /// Another rule's excerpt may not carry what the secrets detector found.

@@ -15,7 +15,6 @@ mod hidden;
 pub mod kind;
 mod markup;
 pub mod model;
-mod needs;
 pub mod normalize;
 pub mod repeat;
 pub mod scan;

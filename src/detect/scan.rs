@@ -79,6 +79,7 @@ struct Report {
     notes: Vec<NoteScan>,
     glue: Vec<NoteScan>,
     coverage: Coverage,
+    likely: u16,
 }
 
 impl Scanner {
@@ -124,7 +125,7 @@ impl Scanner {
     }
 
     fn report(&self, text: &str, raw: Raw) -> Report {
-        let Raw { findings, cues, raised, mut limits } = raw;
+        let Raw { findings, cues, raised, mut limits, likely } = raw;
         let document = Document::parse(text);
         let (mut notes, mut glue) = (Vec::new(), Vec::new());
         for piece in document.pieces() {
@@ -156,7 +157,7 @@ impl Scanner {
         limits.sort_unstable();
         limits.dedup();
         let coverage = if limits.is_empty() { Coverage::Full } else { Coverage::Partial { limits } };
-        Report { findings, notes, glue, coverage }
+        Report { findings, notes, glue, coverage, likely }
     }
 }
 
@@ -193,6 +194,11 @@ macro_rules! report_getters {
             /// How much was examined.
             pub const fn coverage(&self) -> &Coverage {
                 &self.report.coverage
+            }
+            /// How likely the classifier thinks that some sentences of the text are an attack, reported or not: its
+            /// probability for the worst window of any reading, 0 to 1. Zero where no rule names it.
+            pub fn likely(&self) -> f64 {
+                f64::from(self.report.likely) / 65535.0
             }
             /// Digest of the rules that ran.
             pub const fn ruleset(&self) -> Digest {

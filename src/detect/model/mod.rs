@@ -138,7 +138,7 @@ struct Sum {
 pub(super) struct Memory {
     scratch: Scratch,
     sums: Vec<Sum>,
-    found: Vec<Found>,
+    pub(super) found: Vec<Found>,
 }
 
 /// The classifier.
@@ -243,11 +243,6 @@ impl Model {
         best
     }
 
-    /// The windows of the last scan.
-    pub(super) fn found(memory: &Memory) -> &[Found] {
-        &memory.found
-    }
-
     fn sum(&self, sentence: &Sentence<'_>) -> Sum {
         let (mut weight, mut features) = (0_i64, 0_usize);
         reading::features(sentence, |key, _| {
@@ -268,7 +263,8 @@ impl Model {
         f64::from(self.level_of(score)) / 65535.0
     }
 
-    fn level_of(&self, score: i32) -> u16 {
+    /// The same in 1/65535.
+    pub(super) fn level_of(&self, score: i32) -> u16 {
         let knots = &self.parts.knots;
         let past = knots.partition_point(|knot| knot.0 <= score);
         match (past.checked_sub(1).and_then(|i| knots.get(i)), knots.get(past)) {
@@ -286,6 +282,18 @@ impl Model {
     /// The scores from which a window is reported, and from which it holds.
     pub(super) const fn thresholds(&self) -> (i32, i32) {
         (self.parts.report, self.parts.hold)
+    }
+
+    /// The strongest reasons that are word classes: our own words, safe to print.
+    pub(super) fn gist(&self, found: &Found, folded: &Folded) -> String {
+        let reasons = self.reasons(found, folded);
+        let names: Vec<&str> = reasons
+            .iter()
+            .filter(|reason| reason.weight > 0 && !reason.name.contains('"'))
+            .map(|reason| reason.name.as_str())
+            .take(3)
+            .collect();
+        names.join(", ")
     }
 
     /// A window with its reasons, in bytes of the text that was folded.
