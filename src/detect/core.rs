@@ -199,10 +199,13 @@ impl Pass<'_> {
             if !job.is_new(part) || (skeleton && !folded.map.is_changed(found.span)) {
                 continue;
             }
-            let slug = if found.score >= hold { CERTAIN } else { WEAK };
             let span = on_borders(self.text, job.to_raw(part));
             let shown = part.slice(&job.text).unwrap_or_default();
-            self.detector(slug, job, View::Raw, span, &model.gist(&found, folded), None, shown);
+            let gist = model.gist(&found, folded);
+            self.detector(WEAK, job, View::Raw, span, &gist, None, shown);
+            if found.score >= hold {
+                self.detector(CERTAIN, job, View::Raw, span, &gist, None, shown);
+            }
         }
     }
 
