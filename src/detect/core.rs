@@ -7,6 +7,7 @@ use super::budget::{Budget, Limit};
 use super::detectors::{Spot, invisible, opaque, secrets};
 use super::engine::{Engine, Hit, Probe, Scratch, Target};
 use super::kind;
+use super::model::{self, Model};
 use super::normalize::{self, Folded, Form};
 use super::score::Levels;
 use super::span::{floor_char, on_borders};
@@ -19,6 +20,10 @@ const EXCERPT_BYTES: usize = 240;
 /// Stands in when the ruleset names no rule for the `scan-incomplete` detector: a gap is never silent.
 const INCOMPLETE_ID: &str = "integrity.scan-incomplete";
 
+/// Detector slugs of the classifier: its score holds a text alone, or is only worth knowing.
+const CERTAIN: &str = "classifier";
+const WEAK: &str = "classifier-weak";
+
 /// Tells whether a span of the text came by one of some channels.
 pub(super) type CameBy<'a> = dyn Fn(&Span, &[Channel]) -> bool + 'a;
 
@@ -28,8 +33,8 @@ pub(super) struct Raw {
     pub(super) cues: Vec<(Kind, Span)>,
     pub(super) raised: Vec<(Kind, Span)>,
     pub(super) limits: Vec<Limit>,
-    /// The classifier's highest probability of an attack, parts per million; 0 without one.
-    pub(super) likelihood: u32,
+    /// The classifier's probability of the likeliest window of any reading, in 1/65535.
+    pub(super) likely: u16,
 }
 
 /// Rules, automaton and ceilings.
@@ -45,6 +50,8 @@ pub(super) struct Core {
     detectors: BTreeMap<String, Vec<usize>>,
     /// Rules about findings that stand together.
     composites: Vec<usize>,
+    /// The classifier, where a rule names it.
+    classifier: Option<Result<&'static Model, model::ModelError>>,
     /// Working memory that finished scans left for the next.
     pool: Mutex<Vec<Scratch>>,
 }
@@ -89,7 +96,9 @@ impl Core {
                 })
                 .collect()
         });
-        Self { rules, budget, levels, engine, active, detectors, composites, pool: Mutex::new(Vec::new()) }
+        let named = detectors.contains_key(CERTAIN) || detectors.contains_key(WEAK);
+        let classifier = named.then(Model::builtin);
+        Self { rules, budget, levels, engine, active, detectors, composites, classifier, pool: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn rules(&self) -> &RuleSet {
@@ -117,10 +126,22 @@ impl Core {
 
     /// Examines one text at one stage.
     pub(super) fn run(&self, text: &str, stage: Stage, came_by: &CameBy<'_>) -> Raw {
-        let mut pass =
-            Pass { core: self, text, stage, came_by, findings: Vec::new(), cues: Vec::new(), raised: Vec::new() };
+        let mut pass = Pass {
+            core: self,
+            text,
+            stage,
+            came_by,
+            findings: Vec::new(),
+            cues: Vec::new(),
+            raised: Vec::new(),
+            memory: model::Memory::default(),
+            likely: 0,
+        };
         let mut meter = Meter::default();
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
+        if matches!(self.classifier, Some(Err(_))) {
+            meter.reach(Limit::Model);
+        }
         walk(text, &self.budget, &mut meter, &mut |job, folded, opaque, meter| {
             pass.job(job, folded, opaque, meter, &mut scratch);
         });
@@ -139,6 +160,8 @@ struct Pass<'a> {
     findings: Vec<Finding>,
     cues: Vec<(Kind, Span)>,
     raised: Vec<(Kind, Span)>,
+    memory: model::Memory,
+    likely: u16,
 }
 
 impl Pass<'_> {
@@ -158,7 +181,9 @@ impl Pass<'_> {
                     hits.push(hit);
                 }
             });
+            self.classify(job, &other, true, meter);
         }
+        self.classify(job, folded, false, meter);
         for hit in hits {
             self.hit(job, hit);
         }
@@ -172,6 +197,30 @@ impl Pass<'_> {
         }
         for spot in spots {
             self.spot(job, &spot);
+        }
+    }
+
+    /// What the classifier says of one reading. Of the skeleton only what differs from the main form counts.
+    fn classify(&mut self, job: &Job<'_>, folded: &Folded, skeleton: bool, meter: &mut Meter) {
+        let Some(Ok(model)) = self.core.classifier else { return };
+        meter.steps += folded.text.len() as u64;
+        let (report, hold) = model.thresholds();
+        let Some(best) = model.scan(folded, report, &mut self.memory) else { return };
+        if job.is_new(Span::new(0, job.text.len())) {
+            self.likely = self.likely.max(model.level_of(best));
+        }
+        for found in std::mem::take(&mut self.memory.found) {
+            let part = on_borders(&job.text, folded.map.to_raw(found.span));
+            if !job.is_new(part) || (skeleton && !folded.map.is_changed(found.span)) {
+                continue;
+            }
+            let span = on_borders(self.text, job.to_raw(part));
+            let shown = part.slice(&job.text).unwrap_or_default();
+            let gist = model.gist(&found, folded);
+            self.detector(WEAK, job, View::Raw, span, &gist, None, shown);
+            if found.score >= hold {
+                self.detector(CERTAIN, job, View::Raw, span, &gist, None, shown);
+            }
         }
     }
 
@@ -273,7 +322,7 @@ impl Pass<'_> {
         findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
         self.cues.sort_by_key(|c| c.1);
         self.raised.sort_by_key(|c| c.1);
-        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits, likelihood: 0 }
+        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits, likely: self.likely }
     }
 
     /// Another rule's excerpt may not carry what the secrets detector found.

@@ -16,6 +16,7 @@ mod entities;
 mod hidden;
 pub mod kind;
 mod markup;
+pub mod model;
 pub mod normalize;
 pub mod repeat;
 pub mod scan;

@@ -82,8 +82,7 @@ struct Report {
     notes: Vec<NoteScan>,
     glue: Vec<NoteScan>,
     coverage: Coverage,
-    /// Parts per million.
-    likelihood: u32,
+    likely: u16,
 }
 
 impl Scanner {
@@ -153,7 +152,7 @@ impl Scanner {
     }
 
     fn report(&self, text: &str, raw: Raw, stage: Stage, came_by: &CameBy<'_>) -> Report {
-        let Raw { mut findings, cues, mut raised, mut limits, likelihood } = raw;
+        let Raw { mut findings, cues, mut raised, mut limits, likely } = raw;
         let document = Document::parse(text);
         let (mut notes, mut glue) = (Vec::new(), Vec::new());
         for piece in document.pieces() {
@@ -203,7 +202,7 @@ impl Scanner {
         limits.sort_unstable();
         limits.dedup();
         let coverage = if limits.is_empty() { Coverage::Full } else { Coverage::Partial { limits } };
-        Report { findings, notes, glue, coverage, likelihood }
+        Report { findings, notes, glue, coverage, likely }
     }
 }
 
@@ -255,10 +254,10 @@ macro_rules! report_getters {
             pub const fn coverage(&self) -> &Coverage {
                 &self.report.coverage
             }
-            /// The classifier's highest probability that a part of the text is an attack, 0 to 1, also below its
-            /// threshold; 0 without a classifier.
-            pub fn likelihood(&self) -> f64 {
-                f64::from(self.report.likelihood) / 1e6
+            /// How likely the classifier thinks that some sentences of the text are an attack, reported or not: its
+            /// probability for the worst window of any reading, 0 to 1. Zero where no rule names it.
+            pub fn likely(&self) -> f64 {
+                f64::from(self.report.likely) / 65535.0
             }
             /// Digest of the rules that ran.
             pub const fn ruleset(&self) -> Digest {
@@ -286,7 +285,7 @@ impl Scanned {
         let pieces = self.report.notes.iter().chain(&self.report.glue);
         let pieces = pieces.map(|piece| (piece, self.candidate.authority_of(&piece.body)));
         let findings = self.report.findings.iter().chain(together);
-        score::score(findings, pieces, self.likelihood(), &self.report.coverage)
+        score::score(findings, pieces, self.likely(), &self.report.coverage)
     }
     /// SHA-256 of the exact text that was examined.
     pub const fn digest(&self) -> Digest {
@@ -300,7 +299,7 @@ impl Examined {
     /// It orders texts and decides nothing. Cost: linear in findings and notes.
     pub fn score(&self) -> f64 {
         let pieces = self.report.notes.iter().chain(&self.report.glue).map(|piece| (piece, self.authority));
-        score::score(self.report.findings.iter(), pieces, self.likelihood(), &self.report.coverage)
+        score::score(self.report.findings.iter(), pieces, self.likely(), &self.report.coverage)
     }
     /// What the origin of the text may claim, as the caller gave it.
     pub const fn authority(&self) -> Authority {

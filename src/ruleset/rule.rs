@@ -7,8 +7,10 @@ use crate::domain::taxonomy::TaxonomyId;
 use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Stage, View};
 
 /// Slugs that `detector:` may name; the code behind each is in `detect`.
-pub const DETECTORS: [&str; 8] = [
+pub const DETECTORS: [&str; 10] = [
     "bidi-controls",
+    "classifier",
+    "classifier-weak",
     "fragment-assembly",
     "hidden-text",
     "invisible-characters",
