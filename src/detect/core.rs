@@ -102,7 +102,7 @@ impl Core {
     pub(super) fn run(&self, text: &str, stage: Stage, came_by: &CameBy<'_>) -> Raw {
         let mut pass =
             Pass { core: self, text, stage, came_by, findings: Vec::new(), cues: Vec::new(), raised: Vec::new() };
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(text.len());
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
         if self.engine.is_none() {
             meter.reach(Limit::Prefilter);

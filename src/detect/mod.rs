@@ -6,13 +6,16 @@
 
 pub mod budget;
 pub mod check;
+mod codes;
 mod core;
 mod decode;
 mod detectors;
 pub mod disguise;
 mod engine;
 mod entities;
+mod escapes;
 mod hidden;
+mod inflate;
 pub mod kind;
 mod markup;
 mod needs;
@@ -21,6 +24,7 @@ pub mod repeat;
 pub mod scan;
 pub mod set;
 pub mod span;
+mod triggers;
 mod views;
 
 pub use budget::{Budget, Coverage, Limit};
