@@ -233,7 +233,7 @@ pub(super) fn rewrite(text: &str, view: View, edits: &[(Edit, &'static str)]) ->
             map.push_linear(plain.start, plain.len());
             out.push_str(&edit.text);
             match u8::try_from(edit.span.len()) {
-                Ok(len) if edit.text.len() == 1 => map.push_groups(1, edit.span.start, edit.span.len(), (1, len)),
+                Ok(len @ 1..) if edit.text.len() == 1 => map.push_groups(1, edit.span.start, edit.span.len(), (1, len)),
                 _ => map.push_block(edit.text.len(), edit.span.start, edit.span.len()),
             }
             at = edit.span.end;

@@ -14,6 +14,7 @@ pub mod disguise;
 mod engine;
 mod entities;
 mod escapes;
+mod guess;
 mod hidden;
 mod inflate;
 pub mod kind;

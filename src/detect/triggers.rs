@@ -118,9 +118,11 @@ const CHUNK: usize = 64;
 fn letters(bytes: &[u8], hints: &mut Hints) {
     let mut from = 0;
     while from < bytes.len() {
+        // With the byte before: a letter at the border stands alone or not.
         let mut part = [0_u8; CHUNK + 8];
-        let end = bytes.len().min(from + CHUNK + 8);
-        part[..end - from].copy_from_slice(&bytes[from..end]);
+        let end = bytes.len().min(from + CHUNK + 7);
+        let start = from.saturating_sub(1);
+        part[usize::from(from == 0)..][..end - start].copy_from_slice(&bytes[start..end]);
         let mut letter = [0_u8; CHUNK + 8];
         let mut sign = [0_u8; CHUNK + 8];
         for i in 0..CHUNK + 8 {
@@ -130,17 +132,14 @@ fn letters(bytes: &[u8], hints: &mut Hints) {
                 u8::from(b.wrapping_sub(b'0') < 10) | u8::from(b == b'@') | u8::from(b == b'$') | u8::from(b == b'!');
         }
         let (mut apart, mut mixed) = (0_u8, 0_u8);
+        for i in 0..CHUNK + 6 {
+            // Letters with no letter on either side; English has one or two in so many bytes.
+            apart += !letter[i] & letter[i + 1] & !letter[i + 2] & 1;
+        }
         for i in 0..CHUNK {
-            apart |= letter[i]
-                & (letter[i] ^ letter[i + 1])
-                & (letter[i + 1] ^ letter[i + 2])
-                & (letter[i + 2] ^ letter[i + 3])
-                & (letter[i + 3] ^ letter[i + 4])
-                & (letter[i + 4] ^ letter[i + 5])
-                & (letter[i + 5] ^ letter[i + 6]);
             mixed |= (letter[i] & sign[i + 1] & letter[i + 2]) | (sign[i] & letter[i + 1] & sign[i + 2]);
         }
-        if apart != 0 {
+        if apart >= 4 {
             hints.apart.push(from);
         }
         if mixed != 0 {
@@ -247,17 +246,17 @@ pub(super) fn turned(folded: &str) -> Vec<Span> {
 
 /// Stretches of folded text in which rare letters are frequent: a letter cipher moves `e`, `t` and `a` onto them.
 pub(super) fn rare_letters(folded: &str) -> Vec<Span> {
-    const NEAR: usize = 48;
+    const NEAR: usize = 28;
     let mut list: Vec<Span> = Vec::new();
-    let mut last = [usize::MAX; 2];
+    let mut last: Option<usize> = None;
     for at in memchr::memchr3_iter(b'q', b'x', b'z', folded.as_bytes()) {
-        if last[0] != usize::MAX && at - last[0] <= NEAR {
+        if let Some(before) = last.filter(|before| at - before <= NEAR) {
             match list.last_mut() {
-                Some(span) if last[0] <= span.end => span.end = at + 1,
-                _ => list.push(Span::new(last[0], at + 1)),
+                Some(span) if before <= span.end => span.end = at + 1,
+                _ => list.push(Span::new(before, at + 1)),
             }
         }
-        last = [last[1], at];
+        last = Some(at);
     }
     list
 }

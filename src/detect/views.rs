@@ -7,7 +7,7 @@ use super::decode::{self, Piece};
 use super::detectors::invisible;
 use super::normalize::{self, Folded, Form};
 use super::span::SpanMap;
-use super::{codes, escapes, hidden, markup, triggers};
+use super::{codes, escapes, guess, hidden, markup, triggers};
 use crate::domain::{Span, View};
 
 /// One reading of a text, for people who look at what is really there.
@@ -191,6 +191,7 @@ fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> 
     let hints = triggers::hints(text);
     pieces.extend(codes::lists(text, &hints, &mut meter.steps));
     pieces.extend(codes::base85(text, &hints, &mut meter.steps));
+    pieces.extend(guess::pieces(text, folded, &hints, &job.decoding, &mut meter.steps));
     let (blobs, mut opaque) = decode::blobs(text, budget, meter);
     pieces.extend(blobs);
     // In a region that is only partly decoded, the plain part was looked at before.

@@ -4,6 +4,7 @@
 //! words carry no licence of their own.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 /// Longest word of the list that is looked for inside run-together letters, bytes.
@@ -13,8 +14,24 @@ const STRAY: u32 = 14;
 
 static LIST: &str = include_str!("words.txt");
 
-fn words() -> &'static HashMap<&'static str, u16> {
-    static WORDS: OnceLock<HashMap<&'static str, u16>> = OnceLock::new();
+/// FNV-1a: short words, no untrusted keys in the table, so speed is all that counts.
+#[derive(Default)]
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        let start = if self.0 == 0 { 0xCBF2_9CE4_8422_2325 } else { self.0 };
+        self.0 = bytes.iter().fold(start, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Words = HashMap<&'static str, u16, BuildHasherDefault<Fnv>>;
+
+fn words() -> &'static Words {
+    static WORDS: OnceLock<Words> = OnceLock::new();
     WORDS.get_or_init(|| {
         let ranks = 0..u16::MAX;
         LIST.split_ascii_whitespace().zip(ranks).collect()
@@ -111,6 +128,42 @@ pub(super) fn segment(letters: &str) -> (Vec<usize>, Reads) {
     }
     starts.reverse();
     (starts, sum)
+}
+
+/// How likely one small letter follows another inside words, in eighths of a bit above or below chance.
+pub(super) fn follows(a: u8, b: u8) -> i32 {
+    static TABLE: OnceLock<Vec<i32>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut pairs = vec![0_u64; 26 * 26];
+        for (rank, word) in LIST.split_ascii_whitespace().enumerate() {
+            // Frequent words weigh more: Zipf's law stands in for the counts.
+            let weight = 40_000 / (rank as u64 + 20);
+            for pair in word.as_bytes().windows(2) {
+                if let [a @ b'a'..=b'z', b @ b'a'..=b'z'] = pair {
+                    pairs[usize::from(a - b'a') * 26 + usize::from(b - b'a')] += weight;
+                }
+            }
+        }
+        let total: u64 = pairs.iter().sum::<u64>().max(1);
+        // Against letters drawn as words begin: what the first letters of honest lines look like.
+        let mut first = [1_u64; 26];
+        for (rank, word) in LIST.split_ascii_whitespace().enumerate() {
+            if let Some(letter @ b'a'..=b'z') = word.as_bytes().first() {
+                first[usize::from(letter - b'a')] += 40_000 / (rank as u64 + 200);
+            }
+        }
+        let firsts: u64 = first.iter().sum::<u64>().max(1);
+        let chance = |i: usize| first[i / 26] as f64 * first[i % 26] as f64 / (firsts as f64 * firsts as f64);
+        let value = |(i, n): (usize, &u64)| {
+            let ratio = (*n as f64 + 20.0) / (total as f64 + 20.0 * 676.0) / chance(i);
+            (libm::log2(ratio) * 8.0) as i32
+        };
+        pairs.iter().enumerate().map(value).collect()
+    });
+    match (a, b) {
+        (b'a'..=b'z', b'a'..=b'z') => table[usize::from(a - b'a') * 26 + usize::from(b - b'a')],
+        _ => -8,
+    }
 }
 
 #[cfg(test)]
