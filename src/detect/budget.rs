@@ -42,8 +42,6 @@ pub enum Limit {
     Findings,
     /// Too much work.
     Steps,
-    /// The prefilter could not be built: nothing was matched.
-    Prefilter,
 }
 
 impl Limit {
@@ -56,7 +54,6 @@ impl Limit {
             Self::ViewBytes => "view-bytes",
             Self::Findings => "findings",
             Self::Steps => "steps",
-            Self::Prefilter => "prefilter",
         }
     }
 }

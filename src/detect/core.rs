@@ -34,7 +34,7 @@ pub(super) struct Raw {
 pub(super) struct Core {
     rules: Arc<RuleSet>,
     budget: Budget,
-    engine: Option<Engine>,
+    engine: Engine,
     /// Probes that run, by stage; the kind cues always do.
     active: [Vec<bool>; 3],
     /// Rules by the coded detector they name.
@@ -70,9 +70,9 @@ impl Core {
         let engine = Engine::new(items);
         let secret_rules = detectors.get("secrets").cloned().unwrap_or_default();
         let active = [Stage::Ingest, Stage::Write, Stage::Consolidate].map(|stage| {
-            let probes = engine.as_ref().map(Engine::probes).unwrap_or_default();
             let runs = |i: &usize| rules.rules().get(*i).is_some_and(|r| r.runs_at(stage));
-            probes
+            engine
+                .probes()
                 .iter()
                 .map(|probe| match probe.target {
                     Target::Rule(i) => runs(&i),
@@ -104,9 +104,6 @@ impl Core {
             Pass { core: self, text, stage, came_by, findings: Vec::new(), cues: Vec::new(), raised: Vec::new() };
         let mut meter = Meter::default();
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
-        if self.engine.is_none() {
-            meter.reach(Limit::Prefilter);
-        }
         walk(text, &self.budget, &mut meter, &mut |job, folded, opaque, meter| {
             pass.job(job, folded, opaque, meter, &mut scratch);
         });
@@ -135,17 +132,15 @@ impl Pass<'_> {
             return;
         }
         let mut hits = Vec::new();
-        if let Some(engine) = &self.core.engine {
-            let active = &self.core.active[stage_index(self.stage)];
-            engine.run(&job.text, folded, active, scratch, &mut meter.steps, &mut |hit| hits.push(hit));
-            if folded.skeleton_differs {
-                let other = normalize::fold(&job.text, Form::Skeleton);
-                engine.run(&job.text, &other, active, scratch, &mut meter.steps, &mut |hit| {
-                    if hit.changed {
-                        hits.push(hit);
-                    }
-                });
-            }
+        let (engine, active) = (&self.core.engine, &self.core.active[stage_index(self.stage)]);
+        engine.run(&job.text, folded, active, scratch, &mut meter.steps, &mut |hit| hits.push(hit));
+        if folded.skeleton_differs {
+            let other = normalize::fold(&job.text, Form::Skeleton);
+            engine.run(&job.text, &other, active, scratch, &mut meter.steps, &mut |hit| {
+                if hit.changed {
+                    hits.push(hit);
+                }
+            });
         }
         for hit in hits {
             self.hit(job, hit);

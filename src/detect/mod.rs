@@ -14,7 +14,6 @@ mod entities;
 mod hidden;
 pub mod kind;
 mod markup;
-mod needs;
 pub mod normalize;
 pub mod repeat;
 pub mod scan;
