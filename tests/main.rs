@@ -23,6 +23,7 @@ mod journey;
 mod ledger;
 mod ledger_faults;
 mod notes;
+mod provenance;
 mod readme;
 mod report;
 mod rules;

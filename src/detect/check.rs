@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::scan::Scanner;
-use super::{normalize, views};
+use super::{normalize, provenance, views};
 use crate::domain::{Authority, Channel, Coded, Family, RuleId, Untrusted};
 use crate::ruleset::{Matcher, Rule, RuleSet};
 
@@ -130,6 +130,15 @@ fn fires(scanner: &Scanner, rule: &Rule, text: &str) -> (bool, bool) {
         let members: Vec<(&str, &str)> = lines.iter().map(|(id, line)| (id.as_str(), *line)).collect();
         let report = scanner.scan_set(&members);
         return (!report.findings.is_empty(), report.coverage.is_full());
+    }
+    if let Matcher::Detector(slug) = &rule.matcher
+        && provenance::SLUGS.contains(&slug.as_str())
+    {
+        let Some((candidate, sources)) = provenance::example::parse(text.peek_unscanned()) else {
+            return (false, false);
+        };
+        let scanned = scanner.scan_with(Untrusted::new(candidate), &sources);
+        return (scanned.findings().iter().any(|f| f.rule == rule.id), scanned.coverage().is_full());
     }
     let mut full = true;
     let fires = rule.stages.iter().any(|&stage| {

@@ -16,6 +16,7 @@ pub mod kind;
 mod markup;
 mod needs;
 pub mod normalize;
+pub mod provenance;
 pub mod repeat;
 pub mod scan;
 pub mod set;
@@ -24,6 +25,7 @@ mod views;
 
 pub use budget::{Budget, Coverage, Limit};
 pub use check::{ExampleFailure, ExampleProblem, check};
+pub use provenance::{Cited, Ran, Sources, is_about_origin};
 pub use scan::{Examined, NoteScan, Scanned, Scanner};
 pub use set::{SetFinding, SetReport};
 pub use span::SpanMap;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{self, Adopt};
 use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
 use crate::consolidate::{Input, Marks, Workspace, consolidate};
-use crate::detect::{Coverage, Scanner};
+use crate::detect::{Coverage, Scanner, Sources, is_about_origin};
 use crate::domain::{Candidate, Claim, Digest, Finding, Kind, MemoryPath, PrincipalId, Span, Stage, Untrusted};
 use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
@@ -19,7 +19,7 @@ use crate::store::Store as _;
 use super::gateway::Passed;
 use super::screen::screen_sessions;
 use super::sign::Change;
-use super::{Firewall, FirewallError, Ground, VersionInfo};
+use super::{Firewall, FirewallError, Ground, VersionInfo, sources};
 
 /// What happens to a dream's proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,8 @@ impl Firewall {
         let screened =
             screen_sessions(&self.scanner, &self.policy, &sessions, now, &mut |done| progress(Progress::Done(done)));
         progress(Progress::Stage("scan memories", memories.len()));
-        let before = self.screen_memories(&memories, vouch, &ground, grant.principal(), progress)?;
+        let mut sources = sources::of(&sessions, &screened.marks);
+        let before = self.screen_memories(&memories, vouch, &ground, &sources, grant.principal(), progress)?;
 
         progress(Progress::Stage("consolidate", 1));
         let (note_authority, decided) = (BTreeMap::new(), self.decided_operations(from_folder)?);
@@ -210,7 +211,8 @@ impl Firewall {
         let applied = plan.apply(&input, &accepted_ops)?;
 
         progress(Progress::Stage("gate", applied.memories.len()));
-        let passed = self.gate_outputs(&applied.memories, &before, &ground, &plan, &accepted_ops, progress)?;
+        sources::add_memories(&mut sources, &memories);
+        let passed = self.gate_outputs(&applied.memories, &before, &ground, &plan, &accepted_ops, sources, progress)?;
         let mut held = self.records(&passed, grant.principal());
         let mut refused = before.refused;
         refused.extend(passed.refused.iter().map(|(note, place)| refused_note(place.memory(), note)));
@@ -287,6 +289,7 @@ impl Firewall {
         memories: &[Memory],
         vouch: bool,
         ground: &Ground,
+        sources: &Sources<'_>,
         operator: &PrincipalId,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Before, FirewallError> {
@@ -307,7 +310,7 @@ impl Firewall {
         for memory in memories {
             let text = memory.text.peek_unscanned();
             let document = Document::parse(text);
-            let scanned = self.scanner.scan(Untrusted::new(as_found(memory)));
+            let scanned = self.scanner.scan_with(Untrusted::new(as_found(memory)), sources);
             let unread = *scanned.coverage() != Coverage::Full;
             for (number, note) in scanned.notes().iter().enumerate() {
                 before.note_kinds.insert((memory.path.clone(), number), note.kind);
@@ -319,12 +322,14 @@ impl Firewall {
             let found = scanned.findings().to_vec();
             let mut passed = Passed::default();
             let mut basis = ground.basis(&memory.path, &before.adopted);
-            passed.send_scanned(&self.scanner, &self.policy, &mut basis, scanned);
+            passed.send_scanned(&self.scanner, &self.policy, &mut basis, sources, scanned);
             let texts = || passed.held.iter().chain(&passed.refused).map(|(note, _)| note.text.as_str());
             let removed: BTreeSet<Digest> = texts().map(Digest::of).collect();
             let places = places_of(text, texts());
             for (number, note) in document.notes().enumerate() {
-                let findings: Vec<Finding> = found.iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
+                let vouched = basis.is_adopted(&document.body_digest(note));
+                let counts = |f: &&Finding| f.span.overlaps(&note.span) && !(vouched && is_about_origin(f));
+                let findings: Vec<Finding> = found.iter().filter(counts).cloned().collect();
                 // A held span that is no note of the input (glue, a part) marks the notes it touches.
                 let held = unread || removed.contains(&document.body_digest(note)) || touches(&places, note.span);
                 if held || !findings.is_empty() {
@@ -379,15 +384,20 @@ impl Firewall {
         ground: &Ground,
         plan: &Plan,
         accepted: &BTreeSet<String>,
+        mut sources: Sources<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Passed, FirewallError> {
         let grant = auth::authorize::<auth::Accept>(&self.operator()?)?;
-        let texts = plan
+        let texts: Vec<Digest> = plan
             .operations
             .iter()
             .filter(|op| accepted.contains(&op.id))
             .filter_map(|op| op.output.as_ref())
-            .map(|output| Digest::of(&output.text));
+            .map(|output| Digest::of(&output.text))
+            .collect();
+        for text in &texts {
+            sources.add_composed(*text);
+        }
         let acceptance = [Accepted::new(&grant, texts)];
         let mut passed = Passed::default();
         for output in outputs {
@@ -400,7 +410,7 @@ impl Firewall {
                 claims: output.claims.clone(),
                 stage: Stage::Consolidate,
             };
-            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
+            passed.send(&self.scanner, &self.policy, &mut basis, &sources, Untrusted::new(candidate));
             progress(Progress::Done(1));
         }
         Ok(passed)

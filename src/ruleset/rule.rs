@@ -7,15 +7,32 @@ use crate::domain::taxonomy::TaxonomyId;
 use crate::domain::{Channel, Confidence, Kind, RuleId, Severity, Stage, View};
 
 /// Slugs that `detector:` may name; the code behind each is in `detect`.
-pub const DETECTORS: [&str; 8] = [
+pub const DETECTORS: [&str; 25] = [
     "bidi-controls",
+    "echoed-order",
+    "echoed-text",
+    "external-directive",
     "fragment-assembly",
     "hidden-text",
     "invisible-characters",
+    "laundered-attribution",
+    "laundered-authority",
+    "laundered-certainty",
+    "laundered-name",
+    "laundered-quantity",
+    "laundered-scope",
+    "laundered-time",
     "mixed-script",
     "opaque-blob",
+    "promotional-claim",
+    "raised-authority",
     "scan-incomplete",
     "secrets",
+    "tainted-source",
+    "unbacked-outcome",
+    "unbacked-procedure",
+    "unreadable-source",
+    "unsourced-equivalence",
 ];
 
 /// How settled a rule is.
