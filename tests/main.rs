@@ -20,6 +20,7 @@ mod grade;
 mod ingest;
 mod invariants;
 mod journey;
+mod kinds;
 mod ledger;
 mod ledger_faults;
 mod notes;

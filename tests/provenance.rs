@@ -35,7 +35,7 @@ struct Pairs {
 }
 
 fn pairs() -> Pairs {
-    serde_yaml_ng::from_str(&std::fs::read_to_string(folder().join("hedges.yaml")).unwrap()).unwrap()
+    serde_saphyr::from_str(&std::fs::read_to_string(folder().join("hedges.yaml")).unwrap()).unwrap()
 }
 
 fn pair(source: &str, note: &str) -> BTreeSet<String> {
@@ -74,7 +74,7 @@ fn cases() -> Vec<Case> {
     files.sort();
     let yaml = |f: &PathBuf| f.file_name().unwrap().to_string_lossy().starts_with('t');
     let read = |f: &PathBuf| -> Vec<Case> {
-        serde_yaml_ng::from_str(&std::fs::read_to_string(f).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", f.display()))
+        serde_saphyr::from_str(&std::fs::read_to_string(f).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", f.display()))
     };
     files.iter().filter(|f| yaml(f)).flat_map(read).collect()
 }
@@ -88,7 +88,12 @@ fn every_case_comes_out_as_it_says() {
         let found = found(&case.text);
         let good = if case.quiet { found.is_empty() } else { case.find.iter().all(|id| found.contains(id)) };
         if good == case.gap {
-            wrong.push(format!("{} ({}): found {found:?}{}", case.id, case.kind, if case.gap { ", no gap now" } else { "" }));
+            wrong.push(format!(
+                "{} ({}): found {found:?}{}",
+                case.id,
+                case.kind,
+                if case.gap { ", no gap now" } else { "" }
+            ));
         }
         for id in &case.find {
             let rule = scanner().rules().get(id).unwrap_or_else(|| panic!("{}: no rule {id}", case.id));
@@ -136,7 +141,8 @@ proptest! {
         let Pairs { inflated, faithful } = pairs();
         let ((source, note), (honest, _)) = (&inflated[which], &faithful[other]);
         let alone = pair(source, note);
-        prop_assert!(alone.is_subset(&pair(source, &format!("{note} {note}"))));
+        let twice = format!("{note} {note}");
+        prop_assert!(alone.is_subset(&pair(source, &twice)));
         let padded = found(&format!("user: {source}\nnote: {honest} {note}"));
         prop_assert!(!alone.is_empty() <= !padded.is_empty(), "{alone:?} {padded:?}");
     }

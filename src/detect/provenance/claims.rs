@@ -11,7 +11,7 @@ use crate::domain::Span;
 /// Told as a success that happened.
 static OUTCOME: Lazy = LazyLock::new(|| {
     regex(
-        r"\b(?:worked|works\s+(?:every|each|reliably|fine|great|perfectly|now|flawlessly)|succeeded|success(?:ful|fully)?|passed|passes\s+(?:every|each|now|all)|(?:is|are|was|were|been|got|being)\s+(?:\w+\s+)?(?:fixed|solved|resolved|cured|completed|finished|accepted|delivered)|(?:fixed|solved|resolved|cured|cleared|unblocked)\s+(?:it|this|that|the|all|every|our|my|both)|went\s+(?:through|fine|well|smoothly|green)|did\s+the\s+(?:trick|job)|no\s+(?:errors?|failures?|issues?|problems?|complaints?|incidents?)|without\s+(?:any\s+|an?\s+|further\s+)?(?:errors?|failures?|issues?|problems?|hitch|incidents?|trouble)|zero\s+(?:errors?|failures?|issues?|incidents?)|all\s+(?:tests\s+)?(?:green|passing|good)|came\s+(?:back|out)\s+(?:green|clean|fine)|exit(?:ed|s)?\s+(?:with\s+)?(?:code|status)?\s*0|never\s+(?:failed|fails)|(?:proved|proven|turned\s+out)\s+(?:to\s+be\s+)?(?:\w+\s+)?(?:right|correct|safe|reliable|effective|successful|fine|best)|saved\s+(?:us|me|the|\d+|an?|hours?|time)|ran\s+(?:clean|fine|through|green)|paid\s+off|customers?\s+(?:was|were)\s+(?:happy|satisfied)|hat\s+funktioniert|erfolgreich|a\s+(?:bien\s+)?(?:marché|fonctionné|réussi)|réussie?|funcionó|con\s+éxito|exitos\w+|deu\s+certo|funcionou|com\s+sucesso|ha\s+funzionato|con\s+successo|сработал\w*|успешно)\b|成功|顺利|解决了|うまくいった|うまくいきました|성공",
+        r"\b(?:worked|works\s+(?:every|each|reliably|fine|great|perfectly|now|flawlessly)|succeeded|success(?:ful|fully)?|passed|passes\s+(?:every|each|now|all)|(?:was|were|been|got)\s+(?:\w+\s+)?(?:fixed|solved|resolved|cured|completed|finished|accepted|delivered)|(?:is|are)\s+(?:now\s+)?(?:fixed|solved|resolved)|(?:fixed|solved|resolved|cured|cleared|unblocked)\s+(?:it|this|that|the|all|every|our|my|both)|went\s+(?:through|fine|well|smoothly|green)|did\s+the\s+(?:trick|job)|no\s+(?:errors?|failures?|issues?|problems?|complaints?|incidents?)|without\s+(?:any\s+|an?\s+|further\s+)?(?:errors?|failures?|issues?|problems?|hitch|incidents?|trouble)|zero\s+(?:errors?|failures?|issues?|incidents?)|all\s+(?:tests\s+)?(?:green|passing|good)|came\s+(?:back|out)\s+(?:green|clean|fine)|exit(?:ed|s)?\s+(?:with\s+)?(?:code|status)?\s*0|never\s+(?:failed|fails)|(?:proved|proven|turned\s+out)\s+(?:to\s+be\s+)?(?:\w+\s+)?(?:right|correct|safe|reliable|effective|successful|fine|best)|saved\s+(?:us|me|the|\d+|an?|hours?|time)|ran\s+(?:clean|fine|through|green)|paid\s+off|customers?\s+(?:was|were)\s+(?:happy|satisfied)|hat\s+funktioniert|erfolgreich|a\s+(?:bien\s+)?(?:marché|fonctionné|réussi)|réussie?|funcionó|con\s+éxito|exitos\w+|deu\s+certo|funcionou|com\s+sucesso|ha\s+funzionato|con\s+successo|сработал\w*|успешно)\b|成功|顺利|解决了|うまくいった|うまくいきました|성공",
     )
 });
 /// Wished, conditional or denied: not told as a success.
@@ -23,7 +23,7 @@ static NOT_SO: Lazy = LazyLock::new(|| {
 /// How it was done: what makes an outcome a recipe.
 static METHOD: Lazy = LazyLock::new(|| {
     regex(
-        r"\b(?:by|via|using|through|with|after|thanks\s+to|because\s+(?:we|i)|once|the\s+(?:trick|fix|solution|approach|recipe|workaround|shortcut|way)|steps?|instead\s+of|rather\s+than|without)\s+\w|--?[a-z][a-z-]+|`[^`]+`|\$\s*\w",
+        r"\b(?:by|via|using|through|with|after|thanks\s+to|because\s+(?:we|i)|once|the\s+(?:trick|fix|solution|approach|recipe|workaround|shortcut|way)|steps?|instead\s+of|rather\s+than|without)\s+\w|\b[a-z]{2,}ing\s+\w|--?[a-z][a-z-]+|`[^`]+`|\$\s*\w",
     )
 });
 
@@ -105,7 +105,7 @@ static BACK: Lazy = LazyLock::new(|| {
 });
 static UNIT: Lazy = LazyLock::new(|| {
     regex(
-        r"(?i)^\s?(?:%|ms|s|sec|min|h|hours?|minutes?|seconds?|days?|weeks?|months?|years?|kb|mb|gb|tb|kib|mib|gib|bytes?|px|rows?|lines?|tests?|times|users?|items?|entries|usd|eur|dollars?|euros?|°|x\b|k\b|m\b)",
+        r"(?i)^\s?(?:ms|s|sec|min|h|hours?|minutes?|seconds?|days?|weeks?|months?|years?|kb|mb|gb|tb|kib|mib|gib|bytes?|px|rows?|lines?|tests?|times|users?|items?|entries|usd|eur|dollars?|euros?|x|k|m)\b|^\s?[%°]",
     )
 });
 

@@ -273,11 +273,12 @@ fn unsourced(body: &str, start: usize, kind: Kind, cited: &[Cited<'_>], gaps: &m
     let list = sentences(body);
     // An order or a recipe in the note makes every success in it an advertisement for it.
     let recipe = kind != Kind::Fact && kind != Kind::Preference;
+    let words: BTreeSet<String> = list.iter().flat_map(|s| s.words.iter().cloned()).collect();
     for sentence in &list {
         let Some(raw) = sentence.span.slice(body) else { continue };
         let at = sentence.span.shifted(start);
         if let Some(how) = claims::outcome(sentence)
-            && !cited.iter().any(|c| shows(c, &sentence.words))
+            && !cited.iter().any(|c| shows(c, &words))
         {
             let slug = if how || recipe { "unbacked-procedure" } else { "unbacked-outcome" };
             gaps.push(Gap { slug, span: at, what: "" });

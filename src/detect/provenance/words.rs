@@ -35,7 +35,7 @@ static HEDGE_OTHER: Lazy = LazyLock::new(|| {
 /// Somebody else says so.
 static REPORT: Lazy = LazyLock::new(|| {
     regex(
-        r"\b(?:according\s+to|reportedly|allegedly|purportedly|supposedly|per\s+(?:the|our|an?|their|his|her)\s+\w+|as\s+per|(?:some(?:one|body)|people|they|he|she|sources?|rumou?rs?|word|reports?|article|post|page|blog|email|e-mail|mail|ticket|message|doc(?:s|ument(?:ation)?)?|readme|wiki|website|site|vendor|customer|user|caller|client|colleague|friend|manager|boss|team|support|colleague|[a-z]+)\s+(?:also\s+|just\s+|once\s+|only\s+|has\s+|have\s+|had\s+)?(?:said|says?|told|tells?|claims?|claimed|mentions?|mentioned|states?|stated|reports?|reported|suggests?|suggested|insists?|insisted|argues?|argued|alleges?|alleged|announced|asserts?|asserted|wrote|writes|thinks?|believes?|swears?|swore)|has\s+it\s+that|i\s+(?:heard|read|was\s+told|saw\s+(?:somewhere|a\s+post))|we\s+(?:heard|read|were\s+told)|is\s+said\s+to|are\s+said\s+to|said\s+to\s+be|rumou?red|rumou?r|hearsay|quoted|quote|(?:he|she|they|user|customer|caller|vendor|page|doc|article)'?s?\s+claim|in\s+(?:his|her|their)\s+(?:words|view|opinion)|from\s+what\s+(?:i|we)\s+(?:heard|read|hear|saw)|claim(?:s|ed)?\s+(?:that|to)|laut|angeblich|zufolge|selon|d'après|según|segundo|secondo|по\s+словам|якобы)\b|据说|據說|听说|聽說|によると|だそう|에\s*따르면|بحسب|يقال|के\s+अनुसार",
+        r"\b(?:according\s+to|reportedly|allegedly|purportedly|supposedly|per\s+(?:the|our|an?|their|his|her)\s+\w+|as\s+per|(?:some(?:one|body)|people|they|he|she|sources?|rumou?rs?|word|reports?|article|post|page|blog|email|e-mail|mail|ticket|message|doc(?:s|ument(?:ation)?)?|readme|wiki|website|site|vendor|customer|user|caller|client|colleague|friend|manager|boss|team|support|colleague|[a-z]+)\s+(?:also\s+|just\s+|once\s+|only\s+|has\s+|have\s+|had\s+)?(?:said|says?|told|tells?|claims?|claimed|mentions?|mentioned|states?|stated|reports?|reported|suggests?|suggested|insists?|insisted|argues?|argued|alleges?|alleged|announced|asserts?|asserted|wrote|writes|thinks|believes|swears?|swore)|has\s+it\s+that|i\s+(?:heard|read|was\s+told|saw\s+(?:somewhere|a\s+post))|we\s+(?:heard|read|were\s+told)|is\s+said\s+to|are\s+said\s+to|said\s+to\s+be|rumou?red|rumou?r|hearsay|quoted|quote|(?:he|she|they|user|customer|caller|vendor|page|doc|article)'?s?\s+claim|in\s+(?:his|her|their)\s+(?:words|view|opinion)|from\s+what\s+(?:i|we)\s+(?:heard|read|hear|saw)|claim(?:s|ed)?\s+(?:that|to)|laut|angeblich|zufolge|selon|d'après|según|segundo|secondo|по\s+словам|якобы)\b|据说|據說|听说|聽說|によると|だそう|에\s*따르면|بحسب|يقال|के\s+अनुसार",
     )
 });
 /// Asked for, planned, wished, ordered: not done.
@@ -71,7 +71,7 @@ static DOUBTED: Lazy = LazyLock::new(|| {
 /// Every time, everybody.
 static UNIVERSAL: Lazy = LazyLock::new(|| {
     regex(
-        r"\b(?:always|never|every|everyone|everybody|everything|everywhere|all|any|anyone|each\s+and|whenever|wherever|permanent(?:ly)?|by\s+default|in\s+general|generally|universally|globally|global|company-?wide|org(?:anization|anisation)?-?wide|across\s+(?:the\s+board|all)|in\s+all\s+cases|without\s+exception|from\s+now\s+on|forever|no\s+one|nobody|entire(?:ly)?|whole|immer|niemals|alle|jede[rsmn]?|grundsätzlich|toujours|jamais|tous|toutes|siempre|nunca|todos|todas|sempre|tutti|всегда|никогда|все)\b|总是|始终|所有|从不|全て|すべて|常に|必ず|항상|모든|절대",
+        r"\b(?:always|never|every|each|nightly|daily|hourly|weekly|monthly|yearly|everyone|everybody|everything|everywhere|all|any|anyone|each\s+and|whenever|wherever|permanent(?:ly)?|by\s+default|in\s+general|generally|universally|globally|global|company-?wide|org(?:anization|anisation)?-?wide|across\s+(?:the\s+board|all)|in\s+all\s+cases|without\s+exception|from\s+now\s+on|forever|no\s+one|nobody|entire(?:ly)?|whole|immer|niemals|alle|jede[rsmn]?|grundsätzlich|toujours|jamais|tous|toutes|siempre|nunca|todos|todas|sempre|tutti|всегда|никогда|все)\b|总是|始终|所有|从不|全て|すべて|常に|必ず|항상|모든|절대",
     )
 });
 /// Only here, only this once.
@@ -386,10 +386,28 @@ pub(super) fn numbers(text: &str) -> BTreeSet<String> {
     }
     const NAMES: [&str; 13] =
         ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    const ORDINALS: [&str; 13] = [
+        "zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+        "eleventh", "twelfth",
+    ];
+    // From one to twelve, in the languages whose hedges are known too.
+    const OTHERS: [[&str; 12]; 5] = [
+        ["ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"],
+        ["un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze"],
+        ["uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"],
+        ["um", "dois", "três", "quatro", "cinco", "seis", "sete", "oito", "nove", "dez", "onze", "doze"],
+        ["uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove", "dieci", "undici", "dodici"],
+    ];
     for word in text.split(|c: char| !c.is_alphanumeric()) {
         if let Some(value) = NAMES.iter().position(|name| *name == word) {
             out.insert(value.to_string());
         }
+        if let Some(value) = ORDINALS.iter().position(|name| *name == word) {
+            out.insert(value.to_string());
+        }
+        out.extend(
+            OTHERS.iter().filter_map(|list| list.iter().position(|n| *n == word)).map(|at| (at + 1).to_string()),
+        );
         match word {
             "first" | "once" | "single" => out.insert("1".to_owned()),
             "second" | "twice" | "both" | "pair" | "couple" => out.insert("2".to_owned()),
@@ -440,8 +458,15 @@ pub(super) fn names(text: &str) -> BTreeSet<String> {
     let Some(name) = NAME.as_ref() else { return BTreeSet::new() };
     name.find_iter(text)
         .map(|m| m.as_str().trim().trim_end_matches(['.', ',', ';', ':']).to_owned())
-        .filter(|n| n.len() >= 3)
+        .filter(|n| n.len() >= 3 && !is_ordinal(n))
         .collect()
+}
+
+/// `4th` is a number.
+fn is_ordinal(name: &str) -> bool {
+    ["st", "nd", "rd", "th"]
+        .iter()
+        .any(|tail| name.strip_suffix(tail).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())))
 }
 
 #[cfg(test)]
