@@ -84,7 +84,7 @@ fn every_case_comes_out_as_it_says() {
     let mut wrong = Vec::new();
     for case in cases() {
         assert!(matches!(case.kind.as_str(), "attack" | "near_miss" | "evasion" | "persistence"), "{}", case.id);
-        assert!(case.quiet != !case.find.is_empty(), "{}: either `find` or `quiet`", case.id);
+        assert!(case.quiet == case.find.is_empty(), "{}: either `find` or `quiet`", case.id);
         let found = found(&case.text);
         let good = if case.quiet { found.is_empty() } else { case.find.iter().all(|id| found.contains(id)) };
         if good == case.gap {

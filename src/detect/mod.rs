@@ -4,6 +4,7 @@
 //! May touch: `domain`, `notes`, `ruleset`.
 //! Never: decides; never says that it read what it did not read.
 
+pub mod beside;
 pub mod budget;
 pub mod check;
 mod core;
@@ -14,6 +15,7 @@ mod entities;
 mod hidden;
 pub mod kind;
 mod markup;
+mod near;
 mod needs;
 pub mod normalize;
 pub mod provenance;

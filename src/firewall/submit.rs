@@ -8,9 +8,15 @@ use crate::auth::{self, Principal, Submit};
 use crate::detect::Sources;
 use crate::domain::{Candidate, HoldId, MemoryPath, Untrusted};
 
+use crate::ledger::SignedMemory;
+
 use super::gateway::Passed;
 use super::sign::Change;
-use super::{Firewall, FirewallError, VersionInfo, dream::as_found, output, sources};
+use super::{
+    Firewall, FirewallError, VersionInfo,
+    dream::{Elsewhere, as_found},
+    output, sources,
+};
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,7 +56,9 @@ impl Firewall {
         }
         let mut basis = ground.basis(&path, &adopted);
         // Beside its neighbours: two writes of one memory may join into what neither says (T11).
-        (basis.set_findings, basis.sets_incomplete) = self.set_findings(&candidate.text);
+        let texts = ground.base.iter().flat_map(|base| base.memories()).filter(|m| *m.path() != path);
+        let elsewhere = Elsewhere::of(texts.map(SignedMemory::text), ground.base.as_ref());
+        self.set_findings(&candidate.text, &elsewhere, &mut basis);
         let evidence = self.cited_sessions(&candidate)?;
         let sources = sources::of(&evidence, &BTreeMap::new());
         passed.send(&self.scanner, &self.policy, &mut basis, &sources, Untrusted::new(candidate));

@@ -7,8 +7,10 @@ use crate::domain::taxonomy::TaxonomyId;
 use crate::domain::{Channel, Confidence, Kind, RuleId, Severity, Stage, View};
 
 /// Slugs that `detector:` may name; the code behind each is in `detect`.
-pub const DETECTORS: [&str; 25] = [
+pub const DETECTORS: [&str; 32] = [
     "bidi-controls",
+    "broad-anchor",
+    "campaign",
     "echoed-order",
     "echoed-text",
     "external-directive",
@@ -23,12 +25,17 @@ pub const DETECTORS: [&str; 25] = [
     "laundered-scope",
     "laundered-time",
     "mixed-script",
+    "mutated-copy",
     "opaque-blob",
+    "overrides-approved",
     "promotional-claim",
     "raised-authority",
+    "repeated-claim",
     "scan-incomplete",
     "secrets",
+    "shrinking-series",
     "tainted-source",
+    "trigger-token",
     "unbacked-outcome",
     "unbacked-procedure",
     "unreadable-source",

@@ -148,6 +148,12 @@ fn is_alias(low: &str) -> bool {
     ["alias", "same as", "equivalent", "identical", "treated as", "redirect"].iter().any(|w| low.contains(w))
 }
 
+/// Numbers and mixed codes of a text, folded.
+pub(super) fn codes(raw: &str) -> std::collections::BTreeSet<String> {
+    let code = |(class, span): (Class, Span)| (class == Class::Code).then(|| span.slice(raw)).flatten();
+    ids(raw).into_iter().filter_map(code).map(|t| t.trim_start_matches('#').to_lowercase()).collect()
+}
+
 fn ids(raw: &str) -> Vec<(Class, Span)> {
     let Some(pattern) = IDS.as_ref() else { return Vec::new() };
     let mut out = Vec::new();

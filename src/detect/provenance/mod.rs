@@ -195,6 +195,16 @@ static WORTH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
+/// True when a text puts a named third party before others.
+pub(super) fn ranks(text: &str) -> bool {
+    text.split(['\n', '!', '?']).any(|part| claims::promotion(part).is_some())
+}
+
+/// The identifiers a text names: numbers and mixed codes, folded.
+pub(super) fn codes(text: &str) -> BTreeSet<String> {
+    claims::codes(text)
+}
+
 /// Weighs one note. `taints` tells whether the rules would hold a cited text that nobody has looked at yet.
 ///
 /// Cost: one pass for a note that cites only itself and claims nothing; else the sentences of note and sources.
