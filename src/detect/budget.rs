@@ -42,6 +42,8 @@ pub enum Limit {
     Findings,
     /// Too much work.
     Steps,
+    /// The classifier's weights were refused: it judged nothing.
+    Model,
 }
 
 impl Limit {
@@ -54,6 +56,7 @@ impl Limit {
             Self::ViewBytes => "view-bytes",
             Self::Findings => "findings",
             Self::Steps => "steps",
+            Self::Model => "model",
         }
     }
 }
