@@ -14,6 +14,7 @@ mod common;
 mod consolidate;
 mod demo_data;
 mod detect;
+mod disguises;
 mod drift;
 mod fuzz_replay;
 mod gate;

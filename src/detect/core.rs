@@ -137,7 +137,7 @@ impl Core {
             memory: model::Memory::default(),
             likely: 0,
         };
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(text.len());
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
         if matches!(self.classifier, Some(Err(_))) {
             meter.reach(Limit::Model);

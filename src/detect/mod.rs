@@ -6,6 +6,7 @@
 
 pub mod budget;
 pub mod check;
+mod codes;
 mod composite;
 mod core;
 mod decode;
@@ -13,7 +14,10 @@ mod detectors;
 pub mod disguise;
 mod engine;
 mod entities;
+mod escapes;
+mod guess;
 mod hidden;
+mod inflate;
 pub mod kind;
 mod markup;
 pub mod model;
@@ -23,6 +27,7 @@ pub mod scan;
 pub mod score;
 pub mod set;
 pub mod span;
+mod triggers;
 mod views;
 
 pub use budget::{Budget, Coverage, Limit};

@@ -8,6 +8,9 @@ mod encodings;
 mod layout;
 mod letters;
 
+pub(super) use codes::{BRAILLE, MORSE, SPELLING};
+pub(super) use encodings::BASE85;
+
 /// What a transform does to a text, roughly: tells which ones can be put inside others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
