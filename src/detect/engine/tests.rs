@@ -102,7 +102,7 @@ fn chains_are_read_off_patterns() {
         (r"(?:token|\d{6})=", vec![]),
         (r"[a-z]+@[a-z]+", vec!["<* @ >*"]),
         (r"a{2,3}bcde", vec!["<3 bcde >0"]),
-        (r"(?m)^[\s\-*>]*(?:\d{1,4}[.)]\s+)?henceforth", vec!["<6+ henceforth >0"]),
+        (r"(?m)^[\s\-*>]*(?:\d{1,4}[.)]\s+)?henceforth", vec!["<6+ |henceforth >0"]),
         (r"abcd\w+wxyz|exfiltrate", vec!["<0 abcd <* wxyz >0", "<0 exfiltrate >0"]),
         (r"\b\.env\b", vec!["<0 .env| >0"]),
         (r"[.!?]\s*now", vec!["<0 ! now !now . now .now ? now ?now >0"]),
