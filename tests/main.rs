@@ -28,5 +28,6 @@ mod provenance;
 mod readme;
 mod report;
 mod rules;
+mod sets;
 mod store_contract;
 mod threats;
