@@ -7,12 +7,14 @@
 )]
 mod architecture;
 mod bad_input;
+mod benign;
 mod cli;
 mod codes;
 mod common;
 mod consolidate;
 mod demo_data;
 mod detect;
+mod disguises;
 mod drift;
 mod fuzz_replay;
 mod gate;
@@ -23,6 +25,7 @@ mod journey;
 mod kinds;
 mod ledger;
 mod ledger_faults;
+mod levels;
 mod notes;
 mod provenance;
 mod readme;
@@ -30,4 +33,5 @@ mod report;
 mod rules;
 mod sets;
 mod store_contract;
+mod threat_cases;
 mod threats;
