@@ -173,7 +173,7 @@ pub struct Rule {
     pub maps: Vec<TaxonomyId>,
     /// Threats it answers.
     pub threats: Vec<String>,
-    /// Literals of the prefilter: every match stands near one of them.
+    /// Literals of which every match has one; looked for where the pattern alone does not tell.
     pub keywords: Vec<String>,
     /// What it runs.
     pub matcher: Matcher,

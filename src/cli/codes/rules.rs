@@ -49,7 +49,7 @@ pub(super) const PAGES: &[Page] = &[
         "detect-example-no-keyword",
         4,
         "A 'fires' example contains none of the rule's keywords.",
-        "Keywords are the prefilter: a text without them never reaches the pattern.",
+        "Keywords say where to look when the pattern alone does not tell.",
         "Add a keyword that this text has, folded.",
     ),
     page(
