@@ -202,7 +202,7 @@ fn eighty_five(token: &[u8], digit: impl Fn(u8) -> Option<u8>) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::triggers;
+    use crate::detect::triggers;
     use super::*;
     use crate::detect::disguise;
 
