@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use memgate::detect::{Budget, Scanner, check};
+use memgate::detect::{Budget, Levels, Scanner, check};
 use memgate::domain::{Authority, Channel, Confidence, Severity, Stage, Untrusted};
 use memgate::ruleset::{DETECTORS, Lists, Matcher, ProblemKind, Rule, RuleSet, RuleSetError};
 
@@ -105,7 +105,7 @@ fn packs_in(folder: &Path) -> Vec<(String, String)> {
 
 fn scanner() -> &'static Scanner {
     static SHARED: OnceLock<Scanner> = OnceLock::new();
-    SHARED.get_or_init(|| Scanner::new(Arc::clone(rules()), Budget::default()))
+    SHARED.get_or_init(|| Scanner::with_levels(Arc::clone(rules()), Budget::default(), Levels::ALL))
 }
 
 fn root() -> &'static Path {
@@ -219,7 +219,7 @@ fn every_coded_detector_has_exactly_one_entry() {
         .iter()
         .filter_map(|r| match &r.matcher {
             Matcher::Detector(slug) => Some(slug.as_str()),
-            Matcher::Pattern { .. } => None,
+            Matcher::Pattern { .. } | Matcher::Composite(_) => None,
         })
         .collect();
     slugs.sort_unstable();
@@ -323,6 +323,12 @@ fn bad_rules_are_refused_by_name() {
         (r"  pattern: '\bzebra\b'", "  detector: no-such-slug", ProblemKind::UnknownDetector),
         (r"  pattern: '\bzebra\b'", "  pattern: zebra\n  detector: secrets", ProblemKind::MatcherCount),
         ("[write]", "[]", ProblemKind::NoStage),
+        ("  status: preview", "  status: preview\n  paranoia: 0", ProblemKind::BadParanoia),
+        ("  status: preview", "  status: preview\n  paranoia: 5", ProblemKind::BadParanoia),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[injection.]]}", ProblemKind::BadComposite),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[kind:directive], []]}", ProblemKind::BadComposite),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[no.such], [kind:directive]]}", ProblemKind::BadComposite),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[kind:hope], [kind:fact]]}", ProblemKind::Schema),
     ] {
         let pack = GOOD.replace(from, to);
         assert_ne!(pack, GOOD, "{from}");

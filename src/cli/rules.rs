@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
 use super::{CliError, Context, Exit, Format, codes};
-use crate::detect::{self, Budget, Scanner};
+use crate::detect::{self, Budget, Levels, Scanner};
 use crate::domain::Coded as _;
 use crate::report::style::Style;
 use crate::report::{RuleInfo, ShowOptions, Table, show_line, show_terminal};
@@ -92,8 +92,8 @@ pub(super) fn load(folder: Option<&Path>) -> Result<RuleSet, CliError> {
 }
 
 /// A scanner over [`load`]ed rules.
-pub(super) fn scanner(folder: Option<&Path>) -> Result<Scanner, CliError> {
-    Ok(Scanner::new(Arc::new(load(folder)?), Budget::default()))
+pub(super) fn scanner(folder: Option<&Path>, levels: Levels) -> Result<Scanner, CliError> {
+    Ok(Scanner::with_levels(Arc::new(load(folder)?), Budget::default(), levels))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line reads the files that the user names")]
@@ -153,7 +153,7 @@ fn show(name: &str, context: &Context) -> Result<Exit, CliError> {
 fn value(rule: &Rule) -> Value {
     json!({
         "id": rule.id, "title": rule.title, "status": rule.status, "since": rule.since, "severity": rule.severity,
-        "confidence": rule.confidence, "stages": rule.stages, "threats": rule.threats, "maps": rule.maps,
+        "confidence": rule.confidence, "paranoia": rule.paranoia, "stages": rule.stages, "threats": rule.threats, "maps": rule.maps,
         "pack": rule.pack,
     })
 }

@@ -22,7 +22,7 @@ pub struct Budget {
 impl Default for Budget {
     /// Own choice: a memory has at most 100 KiB; transcripts have events of a few MiB.
     fn default() -> Self {
-        Self { text_bytes: 16 << 20, depth: 3, views: 4096, view_bytes: 32 << 20, findings: 1000, steps: 2 << 30 }
+        Self { text_bytes: 16 << 20, depth: 5, views: 4096, view_bytes: 32 << 20, findings: 1000, steps: 2 << 30 }
     }
 }
 
@@ -42,6 +42,8 @@ pub enum Limit {
     Findings,
     /// Too much work.
     Steps,
+    /// The classifier's weights were refused: it judged nothing.
+    Model,
 }
 
 impl Limit {
@@ -54,6 +56,7 @@ impl Limit {
             Self::ViewBytes => "view-bytes",
             Self::Findings => "findings",
             Self::Steps => "steps",
+            Self::Model => "model",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::scan::Scanner;
+use super::score::Levels;
 use super::{normalize, views};
 use crate::domain::{Authority, Channel, Coded, Family, RuleId, Untrusted};
 use crate::ruleset::{Matcher, Rule, RuleSet};
@@ -93,7 +94,7 @@ impl Coded for ExampleFailure {
 ///
 /// Coded detectors are held to their examples too; without keywords they need no near miss.
 pub fn check(rules: &Arc<RuleSet>) -> Vec<ExampleFailure> {
-    let scanner = Scanner::new(Arc::clone(rules), Budget::default());
+    let scanner = Scanner::with_levels(Arc::clone(rules), Budget::default(), Levels::ALL);
     let mut failures = Vec::new();
     for rule in rules.rules() {
         let mut fail = |example, problem| {

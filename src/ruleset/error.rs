@@ -61,8 +61,12 @@ pub enum ProblemKind {
     TooFewExamples,
     /// `why`, `advice` or `title` is empty.
     MissingText,
-    /// Neither or both of `pattern` and `detector`.
+    /// Not exactly one of `pattern`, `detector` and `composite`.
     MatcherCount,
+    /// A composite with fewer than two groups, an empty one, or a name that no rule has.
+    BadComposite,
+    /// `paranoia` is not 1 to 4.
+    BadParanoia,
     /// The pattern does not compile, or is too large.
     BadPattern,
     /// The pattern matches the empty text.
@@ -83,7 +87,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind, for the list of codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Schema,
         Self::BadId,
         Self::DuplicateId,
@@ -94,6 +98,8 @@ impl ProblemKind {
         Self::TooFewExamples,
         Self::MissingText,
         Self::MatcherCount,
+        Self::BadComposite,
+        Self::BadParanoia,
         Self::BadPattern,
         Self::EmptyPattern,
         Self::UnknownDetector,
@@ -116,6 +122,8 @@ impl ProblemKind {
             Self::TooFewExamples => "ruleset-too-few-examples",
             Self::MissingText => "ruleset-missing-text",
             Self::MatcherCount => "ruleset-matcher-count",
+            Self::BadComposite => "ruleset-bad-composite",
+            Self::BadParanoia => "ruleset-bad-paranoia",
             Self::BadPattern => "ruleset-bad-pattern",
             Self::EmptyPattern => "ruleset-empty-pattern",
             Self::UnknownDetector => "ruleset-unknown-detector",
@@ -140,7 +148,9 @@ impl ProblemKind {
                 "give at least two texts that fire and two that stay quiet, one of them a near miss"
             }
             Self::MissingText => "say why the text is harmful and what its owner should do",
-            Self::MatcherCount => "give either `pattern` or `detector`",
+            Self::MatcherCount => "give one of `pattern`, `detector` and `composite`",
+            Self::BadComposite => "give two to four groups of rule ids, families with a final stop, or kind:NAME",
+            Self::BadParanoia => "1 runs and holds everywhere; 2, 3 and 4 only where a policy asks for them",
             Self::BadPattern => {
                 "linear-time syntax only: no look-around, no back-references; keep counted repeats small"
             }

@@ -49,7 +49,7 @@ pub(super) const PAGES: &[Page] = &[
         "detect-example-no-keyword",
         4,
         "A 'fires' example contains none of the rule's keywords.",
-        "Keywords are the prefilter: a text without them never reaches the pattern.",
+        "Keywords say where to look when the pattern alone does not tell.",
         "Add a keyword that this text has, folded.",
     ),
     page(
@@ -221,6 +221,20 @@ pub(super) const PAGES: &[Page] = &[
         "Mend the list; it is plain YAML.",
     ),
     page(
+        "ruleset-bad-composite",
+        4,
+        "A composite has fewer than two groups, an empty group, or names a rule that is not there.",
+        "It could never fire, or would fire on one finding alone, and nobody would notice.",
+        "Give two to four groups; each lists rule ids, families with a final stop, or kind:NAME.",
+    ),
+    page(
+        "ruleset-bad-paranoia",
+        4,
+        "The paranoia level of a rule is not 1, 2, 3 or 4.",
+        "The level decides whether a rule runs at all.",
+        "Write 1 for a rule that holds everywhere, a higher one for a rule that is often wrong.",
+    ),
+    page(
         "ruleset-bad-evasion",
         4,
         "A declared evasion has no text, or is an open gap without a reason.",
@@ -265,7 +279,7 @@ pub(super) const PAGES: &[Page] = &[
     page(
         "ruleset-matcher-count",
         4,
-        "A rule has neither or both of 'pattern' and 'detector'.",
+        "A rule has none or several of 'pattern', 'detector' and 'composite'.",
         "It must be clear what matches.",
         "Give exactly one of them.",
     ),
