@@ -7,6 +7,7 @@
 )]
 mod architecture;
 mod bad_input;
+mod benign;
 mod cli;
 mod codes;
 mod common;
@@ -23,9 +24,11 @@ mod invariants;
 mod journey;
 mod ledger;
 mod ledger_faults;
+mod levels;
 mod notes;
 mod readme;
 mod report;
 mod rules;
 mod store_contract;
+mod threat_cases;
 mod threats;

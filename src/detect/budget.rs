@@ -42,8 +42,8 @@ pub enum Limit {
     Findings,
     /// Too much work.
     Steps,
-    /// The prefilter could not be built: nothing was matched.
-    Prefilter,
+    /// The classifier's weights were refused: it judged nothing.
+    Model,
 }
 
 impl Limit {
@@ -56,7 +56,7 @@ impl Limit {
             Self::ViewBytes => "view-bytes",
             Self::Findings => "findings",
             Self::Steps => "steps",
-            Self::Prefilter => "prefilter",
+            Self::Model => "model",
         }
     }
 }

@@ -7,7 +7,9 @@ use super::budget::{Budget, Limit};
 use super::detectors::{Spot, invisible, opaque, secrets};
 use super::engine::{Engine, Hit, Probe, Scratch, Target};
 use super::kind;
+use super::model::{self, Model};
 use super::normalize::{self, Folded, Form};
+use super::score::Levels;
 use super::span::{floor_char, on_borders};
 use super::views::{Job, Meter, walk};
 use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Span, Stage, View};
@@ -18,6 +20,10 @@ const EXCERPT_BYTES: usize = 240;
 /// Stands in when the ruleset names no rule for the `scan-incomplete` detector: a gap is never silent.
 const INCOMPLETE_ID: &str = "integrity.scan-incomplete";
 
+/// Detector slugs of the classifier: its score holds a text alone, or is only worth knowing.
+const CERTAIN: &str = "classifier";
+const WEAK: &str = "classifier-weak";
+
 /// Tells whether a span of the text came by one of some channels.
 pub(super) type CameBy<'a> = dyn Fn(&Span, &[Channel]) -> bool + 'a;
 
@@ -27,6 +33,8 @@ pub(super) struct Raw {
     pub(super) cues: Vec<(Kind, Span)>,
     pub(super) raised: Vec<(Kind, Span)>,
     pub(super) limits: Vec<Limit>,
+    /// The classifier's probability of the likeliest window of any reading, in 1/65535.
+    pub(super) likely: u16,
 }
 
 /// Rules, automaton and ceilings.
@@ -34,11 +42,16 @@ pub(super) struct Raw {
 pub(super) struct Core {
     rules: Arc<RuleSet>,
     budget: Budget,
-    engine: Option<Engine>,
+    levels: Levels,
+    engine: Engine,
     /// Probes that run, by stage; the kind cues always do.
     active: [Vec<bool>; 3],
     /// Rules by the coded detector they name.
     detectors: BTreeMap<String, Vec<usize>>,
+    /// Rules about findings that stand together.
+    composites: Vec<usize>,
+    /// The classifier, where a rule names it.
+    classifier: Option<Result<&'static Model, model::ModelError>>,
     /// Working memory that finished scans left for the next.
     pool: Mutex<Vec<Scratch>>,
 }
@@ -52,10 +65,11 @@ const fn stage_index(stage: Stage) -> usize {
 }
 
 impl Core {
-    pub(super) fn new(rules: Arc<RuleSet>, budget: Budget) -> Self {
+    pub(super) fn new(rules: Arc<RuleSet>, budget: Budget, levels: Levels) -> Self {
         let mut items: Vec<(Probe, Vec<String>)> = Vec::new();
         let mut detectors: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (i, rule) in rules.rules().iter().enumerate() {
+        let mut composites = Vec::new();
+        for (i, rule) in rules.rules().iter().enumerate().filter(|(_, rule)| rule.paranoia <= levels.detection) {
             match &rule.matcher {
                 Matcher::Pattern { regex, lines } => {
                     let raw = rule.views == [View::Raw];
@@ -63,6 +77,7 @@ impl Core {
                     items.push((probe, rule.keywords.clone()));
                 }
                 Matcher::Detector(slug) => detectors.entry(slug.clone()).or_default().push(i),
+                Matcher::Composite(_) => composites.push(i),
             }
         }
         items.extend(secrets::probes());
@@ -70,9 +85,9 @@ impl Core {
         let engine = Engine::new(items);
         let secret_rules = detectors.get("secrets").cloned().unwrap_or_default();
         let active = [Stage::Ingest, Stage::Write, Stage::Consolidate].map(|stage| {
-            let probes = engine.as_ref().map(Engine::probes).unwrap_or_default();
             let runs = |i: &usize| rules.rules().get(*i).is_some_and(|r| r.runs_at(stage));
-            probes
+            engine
+                .probes()
                 .iter()
                 .map(|probe| match probe.target {
                     Target::Rule(i) => runs(&i),
@@ -81,7 +96,9 @@ impl Core {
                 })
                 .collect()
         });
-        Self { rules, budget, engine, active, detectors, pool: Mutex::new(Vec::new()) }
+        let named = detectors.contains_key(CERTAIN) || detectors.contains_key(WEAK);
+        let classifier = named.then(Model::builtin);
+        Self { rules, budget, levels, engine, active, detectors, composites, classifier, pool: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn rules(&self) -> &RuleSet {
@@ -92,6 +109,15 @@ impl Core {
         &self.budget
     }
 
+    pub(super) const fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// Rules about findings that stand together, those that run at this stage.
+    pub(super) fn composites(&self, stage: Stage) -> impl Iterator<Item = &Rule> + Clone {
+        self.composites.iter().filter_map(|&i| self.rules.rules().get(i)).filter(move |rule| rule.runs_at(stage))
+    }
+
     /// The first rule that names this coded detector.
     pub(super) fn detector_rule(&self, slug: &str) -> Option<RuleId> {
         let first = self.detectors.get(slug)?.first()?;
@@ -100,12 +126,21 @@ impl Core {
 
     /// Examines one text at one stage.
     pub(super) fn run(&self, text: &str, stage: Stage, came_by: &CameBy<'_>) -> Raw {
-        let mut pass =
-            Pass { core: self, text, stage, came_by, findings: Vec::new(), cues: Vec::new(), raised: Vec::new() };
+        let mut pass = Pass {
+            core: self,
+            text,
+            stage,
+            came_by,
+            findings: Vec::new(),
+            cues: Vec::new(),
+            raised: Vec::new(),
+            memory: model::Memory::default(),
+            likely: 0,
+        };
         let mut meter = Meter::new(text.len());
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
-        if self.engine.is_none() {
-            meter.reach(Limit::Prefilter);
+        if matches!(self.classifier, Some(Err(_))) {
+            meter.reach(Limit::Model);
         }
         walk(text, &self.budget, &mut meter, &mut |job, folded, opaque, meter| {
             pass.job(job, folded, opaque, meter, &mut scratch);
@@ -125,6 +160,8 @@ struct Pass<'a> {
     findings: Vec<Finding>,
     cues: Vec<(Kind, Span)>,
     raised: Vec<(Kind, Span)>,
+    memory: model::Memory,
+    likely: u16,
 }
 
 impl Pass<'_> {
@@ -135,18 +172,18 @@ impl Pass<'_> {
             return;
         }
         let mut hits = Vec::new();
-        if let Some(engine) = &self.core.engine {
-            let active = &self.core.active[stage_index(self.stage)];
-            engine.run(&job.text, folded, active, scratch, &mut meter.steps, &mut |hit| hits.push(hit));
-            if folded.skeleton_differs {
-                let other = normalize::fold(&job.text, Form::Skeleton);
-                engine.run(&job.text, &other, active, scratch, &mut meter.steps, &mut |hit| {
-                    if hit.changed {
-                        hits.push(hit);
-                    }
-                });
-            }
+        let (engine, active) = (&self.core.engine, &self.core.active[stage_index(self.stage)]);
+        engine.run(&job.text, folded, active, scratch, &mut meter.steps, &mut |hit| hits.push(hit));
+        if folded.skeleton_differs {
+            let other = normalize::fold(&job.text, Form::Skeleton);
+            engine.run(&job.text, &other, active, scratch, &mut meter.steps, &mut |hit| {
+                if hit.changed {
+                    hits.push(hit);
+                }
+            });
+            self.classify(job, &other, true, meter);
         }
+        self.classify(job, folded, false, meter);
         for hit in hits {
             self.hit(job, hit);
         }
@@ -160,6 +197,30 @@ impl Pass<'_> {
         }
         for spot in spots {
             self.spot(job, &spot);
+        }
+    }
+
+    /// What the classifier says of one reading. Of the skeleton only what differs from the main form counts.
+    fn classify(&mut self, job: &Job<'_>, folded: &Folded, skeleton: bool, meter: &mut Meter) {
+        let Some(Ok(model)) = self.core.classifier else { return };
+        meter.steps += folded.text.len() as u64;
+        let (report, hold) = model.thresholds();
+        let Some(best) = model.scan(folded, report, &mut self.memory) else { return };
+        if job.is_new(Span::new(0, job.text.len())) {
+            self.likely = self.likely.max(model.level_of(best));
+        }
+        for found in std::mem::take(&mut self.memory.found) {
+            let part = on_borders(&job.text, folded.map.to_raw(found.span));
+            if !job.is_new(part) || (skeleton && !folded.map.is_changed(found.span)) {
+                continue;
+            }
+            let span = on_borders(self.text, job.to_raw(part));
+            let shown = part.slice(&job.text).unwrap_or_default();
+            let gist = model.gist(&found, folded);
+            self.detector(WEAK, job, View::Raw, span, &gist, None, shown);
+            if found.score >= hold {
+                self.detector(CERTAIN, job, View::Raw, span, &gist, None, shown);
+            }
         }
     }
 
@@ -238,7 +299,8 @@ impl Pass<'_> {
         if !rule.runs_at(self.stage) || (!rule.channels.is_empty() && !(self.came_by)(&span, &rule.channels)) {
             return;
         }
-        if let Some(raises) = rule.raises {
+        // A kind holds, so only what may hold sets one.
+        if let Some(raises) = rule.raises.filter(|_| rule.paranoia <= self.core.levels.blocking) {
             self.raised.push((raises.kind, span));
         }
         self.findings.push(finding(rule, view, span, job.steps(), what, sure, shown));
@@ -260,7 +322,7 @@ impl Pass<'_> {
         findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
         self.cues.sort_by_key(|c| c.1);
         self.raised.sort_by_key(|c| c.1);
-        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits }
+        Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits, likely: self.likely }
     }
 
     /// Another rule's excerpt may not carry what the secrets detector found.
@@ -297,6 +359,7 @@ impl Pass<'_> {
                 decoding: Vec::new(),
                 threats: vec!["T31".to_owned()],
                 excerpt: String::new(),
+                level: Finding::FIRST_LEVEL,
             });
         }
         list
@@ -322,6 +385,7 @@ fn finding(
         decoding,
         threats: rule.threats.clone(),
         excerpt: shown[..floor_char(shown, EXCERPT_BYTES)].to_owned(),
+        level: rule.paranoia,
     }
 }
 

@@ -79,7 +79,7 @@ fn expand(pattern: &str) -> String {
         ),
         (
             "<PLACE>",
-            r"(?:(?:https?|ftp|wss?|s3|gs|sftp|ssh|ldap|smb|tcp|udp|data|hxxps?):/{0,2}[^\s)>\]]{3,}|mailto:\S+|[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5})?\b|\b(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,6}(?:com|net|org|info|biz|xyz|top|site|online|cloud|dev|app|io|ai|co|me|ru|cn|de|uk|fr|eu|us|onion|link|click|live|page|tech|store|example|invalid|test)(?:[:/]\S*|\.?(?:[\s,;)\]'\x22`>!?]|$))|\b0x[0-9a-f]{40}\b|\bbc1[a-z0-9]{20,60}\b|\+\d[\d\s()-]{7,18}\d)",
+            r"(?:(?:https?|ftp|wss?|s3|gs|sftp|ssh|ldap|smb|tcp|udp|data|hxxps?):/{0,2}[^\s)>\]]{3,}|mailto:\S+|[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|\b\d{1,3}\.[0-9]\d{0,2}\.[0-9]\d{0,2}\.[0-9]\d{0,2}(?::\d{2,5})?\b|\b[a-z0-9][a-z0-9.-]*\.(?:com|net|org|info|biz|xyz|top|site|online|cloud|dev|app|io|ai|co|me|ru|cn|de|uk|fr|eu|us|onion|link|click|live|page|tech|store|example|invalid|test)(?:[:/]\S*|\.?(?:[\s,;)\]'\x22`>!?]|$))|\b0x[0-9a-f]{40}\b|\bbc1[a-z0-9]{20,60}\b|\+[0-9][\d\s()-]{7,18}\d)",
         ),
         ("<WHO>", r"(?:i|we|user|users|customers?|clients?|he|she|they|team|owner|boss|manager|my\s+\w+|our\s+\w+)"),
     ];
@@ -126,8 +126,8 @@ pub(super) fn is_internal(matched: &str) -> bool {
 ///
 /// Units: the span is bytes of `text`. Cost: one pass, plus the patterns of cues that are hit.
 pub fn classify_with_cue(text: &str) -> (Kind, Option<Span>) {
-    static ENGINE: OnceLock<Option<Engine>> = OnceLock::new();
-    let Some(engine) = ENGINE.get_or_init(|| Engine::new(probes())) else { return (Kind::Directive, None) };
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    let engine = ENGINE.get_or_init(|| Engine::new(probes()));
     let folded = fold(text, Form::Main);
     let active = vec![true; engine.probes().len()];
     let mut best = (Kind::Fact, None);

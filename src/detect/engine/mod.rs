@@ -1,0 +1,382 @@
+//! The prefilter and what it starts: one pass for the literals of every rule, secret shape and kind
+//! cue, then the patterns whose literals stand in order and within reach, on a window around them.
+//!
+//! Windows never cross a break between blocks (empty line, list item, heading, table row). Windows of
+//! one rule that touch are joined before its pattern runs, so each byte is read once per rule at most.
+
+mod chain;
+mod common;
+mod lexicon;
+mod probe;
+
+use std::collections::BTreeMap;
+
+use self::chain::{Before, Chain, Literal, Reach, Step};
+use self::lexicon::{Lexicon, Place, is_word};
+pub(super) use self::probe::{Probe, Target};
+use super::normalize::{self, Folded};
+use super::span::{ceil_char, floor_char, on_borders};
+use crate::domain::Span;
+
+/// Characters of a window on each side of what was found, where the pattern sets no limit of its own. The
+/// longest honest pattern spans about 250.
+const WINDOW: usize = 400;
+
+/// A match, in bytes of the view's own text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) target: Target,
+    pub(super) span: Span,
+    /// The folded form differs from the text here in more than case and white space.
+    pub(super) changed: bool,
+}
+
+/// All probes behind one lexicon.
+#[derive(Debug)]
+pub(super) struct Engine {
+    lexicon: Lexicon,
+    /// By literal: sets it belongs to.
+    members: Vec<Vec<Member>>,
+    sets: usize,
+    links: Vec<Link>,
+    /// By set: the links it is the rarest of.
+    wakes: Vec<Vec<u32>>,
+    probes: Vec<Probe>,
+}
+
+/// A set that a literal belongs to, with the word borders it needs on its left and right for that.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    set: u32,
+    left: bool,
+    right: bool,
+}
+
+/// A chain of one probe.
+#[derive(Debug)]
+struct Link {
+    probe: u32,
+    before: Option<Before>,
+    /// Sets, each with the most characters between the one before and itself.
+    steps: Vec<(u32, Option<usize>)>,
+    lead: Reach,
+    trail: Reach,
+}
+
+/// Working memory of one scan.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// By set: where its literals stand in this block.
+    seen: Vec<Vec<(usize, usize)>>,
+    touched: Vec<u32>,
+    /// Beginnings of chains so far: where the first literal begins, where the last ends.
+    begun: Vec<(usize, usize)>,
+    longer: Vec<(usize, usize)>,
+    windows: Vec<(u32, usize, usize)>,
+    line: String,
+}
+
+impl Engine {
+    /// Reads the chains off every pattern; a pattern that tells nothing waits for its keywords.
+    pub(super) fn new(items: impl IntoIterator<Item = (Probe, Vec<String>)>) -> Self {
+        let mut sets: BTreeMap<Vec<Literal>, u32> = BTreeMap::new();
+        let (mut probes, mut links) = (Vec::new(), Vec::new());
+        let mut rarest = Vec::new();
+        for (number, (probe, keywords)) in (0_u32..).zip(items) {
+            for chain in chains(&probe, &keywords) {
+                let rare = chain.rarest();
+                let mut set = |step: &Step| {
+                    let next = u32::try_from(sets.len()).unwrap_or(u32::MAX);
+                    let gap = if step.gap.quiet { None } else { step.gap.most };
+                    (*sets.entry(step.set.clone()).or_insert(next), gap)
+                };
+                let steps: Vec<_> = chain.steps.iter().map(&mut set).collect();
+                rarest.push(steps[rare].0);
+                let Chain { before, lead, trail, .. } = chain;
+                links.push(Link { probe: number, before, steps, lead, trail });
+            }
+            probes.push(probe);
+        }
+        let mut wakes = vec![Vec::new(); sets.len()];
+        for (link, set) in (0_u32..).zip(rarest) {
+            wakes[set as usize].push(link);
+        }
+        let mut literals: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
+        for (set, &number) in &sets {
+            for literal in set {
+                let member = Member { set: number, left: literal.left, right: literal.right };
+                literals.entry(&literal.text).or_default().push(member);
+            }
+        }
+        let lexicon = Lexicon::new(literals.iter().map(|(text, members)| {
+            let place = if members.iter().all(|m| m.left) { Place::Word } else { Place::Any };
+            ((*text).to_owned(), place)
+        }));
+        let members = literals.into_values().collect();
+        Self { lexicon, members, sets: sets.len(), links, wakes, probes }
+    }
+
+    pub(super) fn probes(&self) -> &[Probe] {
+        &self.probes
+    }
+
+    /// Runs every active probe whose literals stand in order and within reach. `steps` is charged with bytes
+    /// looked at.
+    ///
+    /// Cost: about one hash a word, plus the windows of the rules that are hit.
+    pub(super) fn run(
+        &self,
+        text: &str,
+        folded: &Folded,
+        active: &[bool],
+        scratch: &mut Scratch,
+        steps: &mut u64,
+        found: &mut impl FnMut(Hit),
+    ) {
+        let bytes = folded.text.as_bytes();
+        *steps += bytes.len() as u64;
+        scratch.seen.resize(self.sets, Vec::new());
+        // A character is up to four bytes, and in ASCII text one.
+        let width = if folded.text.is_ascii() { 1 } else { 4 };
+        let mut from = 0;
+        while from < bytes.len() {
+            // No literal holds a line break, so each block begins anew.
+            let to = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |i| from + i);
+            self.lexicon.find(bytes, (from, to), |literal, start, end| {
+                let left = start > from && is_word(bytes[start - 1]);
+                let right = end < to && is_word(bytes[end]);
+                for member in &self.members[literal as usize] {
+                    if (member.left && left) || (member.right && right) {
+                        continue;
+                    }
+                    let seen = &mut scratch.seen[member.set as usize];
+                    if seen.is_empty() {
+                        scratch.touched.push(member.set);
+                    }
+                    seen.push((start, end));
+                }
+            });
+            if !scratch.touched.is_empty() {
+                self.follow(folded, (from, to), width, active, scratch);
+                self.search(text, folded, (from, to), scratch, steps, found);
+                for set in scratch.touched.drain(..) {
+                    scratch.seen[set as usize].clear();
+                }
+            }
+            from = to + 1;
+        }
+    }
+
+    /// Notes the window of every chain that stands in the block.
+    fn follow(
+        &self,
+        folded: &Folded,
+        (from, to): (usize, usize),
+        width: usize,
+        active: &[bool],
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { seen, touched, begun, longer, windows, .. } = scratch;
+        let bytes = folded.text.as_bytes();
+        for &set in touched.iter() {
+            for link in self.wakes[set as usize].iter().map(|&link| &self.links[link as usize]) {
+                if !active[link.probe as usize] || link.steps.iter().any(|step| seen[step.0 as usize].is_empty()) {
+                    continue;
+                }
+                let mut steps = link.steps.iter();
+                begun.clear();
+                let first = steps.next().into_iter().flat_map(|step| &seen[step.0 as usize]);
+                let stands = |at: usize| link.before.as_ref().is_none_or(|before| follows(folded, from, at, before));
+                begun.extend(first.filter(|(start, _)| stands(*start)));
+                if begun.is_empty() {
+                    continue;
+                }
+                for &(set, gap) in steps {
+                    joined(begun, &seen[set as usize], gap.map(|gap| gap.saturating_mul(width)), longer);
+                    std::mem::swap(begun, longer);
+                    if begun.is_empty() {
+                        break;
+                    }
+                }
+                for &(start, end) in begun.iter() {
+                    let low = walk_left(bytes, from, start, link.lead, width);
+                    let high = walk_right(bytes, to, end, link.trail, width);
+                    windows.push((link.probe, low, high));
+                }
+            }
+        }
+    }
+
+    /// Runs the patterns on their windows, joined where they touch.
+    fn search(
+        &self,
+        text: &str,
+        folded: &Folded,
+        (from, to): (usize, usize),
+        scratch: &mut Scratch,
+        steps: &mut u64,
+        found: &mut impl FnMut(Hit),
+    ) {
+        let Scratch { windows, line, .. } = scratch;
+        windows.sort_unstable();
+        let mut waiting = windows.drain(..).peekable();
+        while let Some((number, low, mut high)) = waiting.next() {
+            while let Some(next) = waiting.next_if(|next| next.0 == number && next.1 <= high) {
+                high = high.max(next.2);
+            }
+            *steps += (high - low) as u64;
+            let probe = &self.probes[number as usize];
+            if probe.raw {
+                let window = Span::new(floor_char(&folded.text, low), ceil_char(&folded.text, high));
+                let part = on_borders(text, folded.map.to_raw(window));
+                probe.each(part.slice(text).unwrap_or_default(), 0, |m| {
+                    found(Hit { target: probe.target, span: m.shifted(part.start), changed: false });
+                });
+                continue;
+            }
+            // One character more on each side: a pattern sees whether a word or a line ends there.
+            let low = floor_char(&folded.text, low);
+            let wide = Span::new(before(&folded.text, low, from), after(&folded.text, high, to));
+            let slice = wide.slice(&folded.text).unwrap_or_default();
+            let slice = if probe.lines { with_breaks(slice, wide.start, folded, line) } else { slice };
+            probe.each(slice, low - wide.start, |m| {
+                let at = m.shifted(wide.start);
+                let span = on_borders(text, folded.map.to_raw(at));
+                let changed = folded.map.is_changed(at) && !span.slice(text).is_some_and(is_plain);
+                found(Hit { target: probe.target, span, changed });
+            });
+        }
+    }
+}
+
+/// The chains of a probe's pattern, and its keywords where these do not tell all.
+fn chains(probe: &Probe, keywords: &[String]) -> Vec<Chain> {
+    // The lexicon reads the folded text; what a pattern needs of the raw text it cannot tell.
+    let (mut list, all) = if probe.raw { (Vec::new(), false) } else { chain::of(probe.regex.as_str()) };
+    if all {
+        return list;
+    }
+    let word = matches!(probe.target, Target::Cue(_));
+    let mut set: Vec<Literal> = keywords
+        .iter()
+        .map(|keyword| normalize::fold_text(keyword).trim().to_owned())
+        .filter(|text| !text.is_empty())
+        .map(|text| Literal { left: word && text.bytes().next().is_some_and(is_word), right: false, text })
+        .collect();
+    set.sort_unstable();
+    set.dedup();
+    if !set.is_empty() {
+        let steps = vec![Step { set, gap: Reach::NONE }];
+        list.push(Chain { before: None, steps, lead: Reach::ANY, trail: Reach::ANY });
+    }
+    list
+}
+
+/// Pairs of a chain so far and a literal that begins within `gap` bytes of its end. Both lists are by beginning.
+fn joined(begun: &[(usize, usize)], seen: &[(usize, usize)], gap: Option<usize>, out: &mut Vec<(usize, usize)>) {
+    out.clear();
+    let mut from = 0;
+    for &(start, end) in seen {
+        if let Some(gap) = gap {
+            while begun.get(from).is_some_and(|b| b.1 + gap < start) {
+                from += 1;
+            }
+        }
+        // The earliest beginning: the window is the widest.
+        let mut near = begun[from..].iter().take_while(|b| b.1 <= start + chain::BYTES);
+        let first = near.find(|b| b.1 <= start && gap.is_none_or(|gap| start <= b.1 + gap));
+        if let Some(first) = first {
+            out.push((first.0, end));
+        }
+    }
+}
+
+/// True when one of the strings ends at `at`, or nothing but marks and numbers stands between it and the start
+/// of its line.
+fn follows(folded: &Folded, from: usize, at: usize, before: &Before) -> bool {
+    let bytes = &folded.text.as_bytes()[..at];
+    if before.ends.iter().any(|text| bytes.ends_with(text.as_bytes())) {
+        return true;
+    }
+    if !before.line {
+        return false;
+    }
+    let mut start = at;
+    while start > from && !bytes[start - 1].is_ascii_alphabetic() {
+        start -= 1;
+    }
+    start == from || soft_between(folded, start, at)
+}
+
+/// True when a line begins in `start..at`.
+fn soft_between(folded: &Folded, start: usize, at: usize) -> bool {
+    let next = folded.soft.partition_point(|&soft| soft < start);
+    folded.soft.get(next).is_some_and(|&soft| soft < at)
+}
+
+/// Where a match may begin at the earliest, when its first literal begins at `at`.
+fn walk_left(bytes: &[u8], from: usize, at: usize, reach: Reach, width: usize) -> usize {
+    let floor = at.saturating_sub(WINDOW * width).max(from);
+    let quiet = |mut at: usize| {
+        while reach.quiet && at > floor && !bytes[at - 1].is_ascii_alphanumeric() {
+            at -= 1;
+        }
+        at
+    };
+    match reach.most {
+        Some(most) => quiet(quiet(at).saturating_sub(most.saturating_mul(width)).max(floor)),
+        None => floor,
+    }
+}
+
+/// Where a match may end at the latest, when its last literal ends at `at`.
+fn walk_right(bytes: &[u8], to: usize, at: usize, reach: Reach, width: usize) -> usize {
+    let roof = (at + WINDOW * width).min(to);
+    let quiet = |mut at: usize| {
+        while reach.quiet && at < roof && !bytes[at].is_ascii_alphanumeric() {
+            at += 1;
+        }
+        at
+    };
+    match reach.most {
+        Some(most) => quiet(quiet(at).saturating_add(most.saturating_mul(width)).min(roof)),
+        None => roof,
+    }
+}
+
+/// The border of characters before `at`, not before `from`.
+fn before(text: &str, at: usize, from: usize) -> usize {
+    floor_char(text, at.saturating_sub(1)).max(from)
+}
+
+/// The border of characters behind `at`, not behind `to`.
+fn after(text: &str, at: usize, to: usize) -> usize {
+    ceil_char(text, at + 1).min(to)
+}
+
+/// The window with its single line breaks put back; they are one byte, like the space.
+fn with_breaks<'a>(slice: &'a str, start: usize, folded: &Folded, line: &'a mut String) -> &'a str {
+    let from = folded.soft.partition_point(|&at| at < start);
+    let to = folded.soft.partition_point(|&at| at < start + slice.len());
+    if from == to {
+        return slice;
+    }
+    line.clear();
+    let mut at = 0;
+    for &soft in &folded.soft[from..to] {
+        let soft = soft - start;
+        line.push_str(slice.get(at..soft).unwrap_or_default());
+        line.push('\n');
+        at = soft + 1;
+    }
+    line.push_str(slice.get(at..).unwrap_or_default());
+    line
+}
+
+/// Visible ASCII and white space: folding changed no more than case and spacing.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+}
+
+#[cfg(test)]
+mod tests;

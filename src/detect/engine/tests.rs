@@ -1,0 +1,139 @@
+//! What the lexicon and the chains let through is all that the patterns match.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::detect::kind;
+use crate::detect::normalize::{Form, fold};
+use crate::ruleset::{Matcher, RuleSet};
+
+/// Patterns of all rules that read the folded text, and all kind cues.
+fn items() -> Vec<(Probe, Vec<String>)> {
+    let rules = RuleSet::builtin().unwrap();
+    let mut items: Vec<_> = rules
+        .rules()
+        .iter()
+        .enumerate()
+        .filter_map(|(i, rule)| match &rule.matcher {
+            Matcher::Pattern { regex, lines } if rule.views != [crate::domain::View::Raw] => {
+                Some((Probe::new(Target::Rule(i), regex.clone(), false, *lines), rule.keywords.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    items.extend(kind::probes());
+    items
+}
+
+/// All examples of all rules, alone and put together as prose and as lists.
+fn texts() -> Vec<String> {
+    let rules = RuleSet::builtin().unwrap();
+    let alone: Vec<String> =
+        rules.rules().iter().flat_map(|rule| rule.examples.fires.iter().chain(&rule.examples.quiet).cloned()).collect();
+    let prose = alone.chunks(5).map(|part| part.join(" "));
+    let lists = alone.chunks(7).map(|part| part.join("\n- "));
+    let quoted = alone.chunks(3).map(|part| format!("-----* 1. {}", part.join("; ")));
+    let all: Vec<String> = prose.chain(lists).chain(quoted).collect();
+    alone.into_iter().chain(all).collect()
+}
+
+#[test]
+fn everything_a_pattern_matches_is_found() {
+    let items = items();
+    let engine = Engine::new(items.clone());
+    let active = vec![true; items.len()];
+    let (mut scratch, mut matches) = (Scratch::default(), 0);
+    for text in texts() {
+        let folded = fold(&text, Form::Main);
+        let mut hits = BTreeSet::new();
+        engine.run(&text, &folded, &active, &mut scratch, &mut 0, &mut |hit| {
+            hits.insert((hit.target, hit.span));
+        });
+        let mut from = 0;
+        for block in folded.text.split('\n') {
+            let mut line = String::new();
+            for (probe, _) in &items {
+                let slice = if probe.lines { with_breaks(block, from, &folded, &mut line) } else { block };
+                for found in probe.regex.find_iter(slice).filter(|m| m.len() < WINDOW) {
+                    matches += 1;
+                    let span = folded.map.to_raw(Span::new(found.start(), found.end()).shifted(from));
+                    let within = |hit: &(Target, Span)| hit.0 == probe.target && hit.1.overlaps(&span);
+                    assert!(hits.iter().any(within), "{} misses {:?} in {text}", probe.regex, found.as_str());
+                }
+            }
+            from += block.len() + 1;
+        }
+    }
+    assert!(matches > 1_000, "{matches} matches");
+}
+
+#[test]
+fn most_patterns_tell_what_to_look_for() {
+    let items = items();
+    let silent: Vec<&str> = items.iter().map(|(probe, _)| probe.regex.as_str()).filter(|p| !chain::of(p).1).collect();
+    assert!(silent.len() * 10 < items.len(), "{} of {}: {silent:#?}", silent.len(), items.len());
+}
+
+fn shown(pattern: &str) -> Vec<String> {
+    let mark = |b: bool| if b { "|" } else { "" };
+    let reach = |reach: Reach| match reach.most {
+        Some(most) => format!("{most}{}", if reach.quiet { "+" } else { "" }),
+        None => "*".to_owned(),
+    };
+    let set = |set: &[Literal]| {
+        let list: Vec<String> = set.iter().map(|l| format!("{}{}{}", mark(l.left), l.text, mark(l.right))).collect();
+        list.join(" ")
+    };
+    let chain = |chain: &Chain| {
+        let first = format!("<{} {}", reach(chain.lead), set(&chain.steps[0].set));
+        let more = chain.steps[1..].iter().map(|step| format!(" <{} {}", reach(step.gap), set(&step.set)));
+        format!("{first}{} >{}", more.collect::<String>(), reach(chain.trail))
+    };
+    chain::of(pattern).0.iter().map(chain).collect()
+}
+
+#[test]
+fn chains_are_read_off_patterns() {
+    let expected = [
+        (r"\b(?:ignore|forget)\s+.{0,20}?(?:rules|orders)\b", vec!["<0 |forget| |ignore| <21 orders| rules| >0"]),
+        (r"ignore\s+(?:all\s+)?rules", vec!["<0 ignore all rules ignore rules >0"]),
+        (r"\bb?cc:?\s+[^.]{0,40}", vec!["<0 |bcc| |bcc: |cc| |cc: >41"]),
+        (r"send(?:s|ing)?\b", vec!["<0 send| sending| sends| >0"]),
+        (r"(?:token|\d{6})=", vec![]),
+        (r"[a-z]+@[a-z]+", vec!["<* @ >*"]),
+        (r"a{2,3}bcde", vec!["<3 bcde >0"]),
+        (r"(?m)^[\s\-*>]*(?:\d{1,4}[.)]\s+)?henceforth", vec!["<6+ |henceforth >0"]),
+        (r"abcd\w+wxyz|exfiltrate", vec!["<0 abcd <* wxyz >0", "<0 exfiltrate >0"]),
+        (r"\b\.env\b", vec!["<0 .env| >0"]),
+        (r"[.!?]\s*now", vec!["<0 ! now !now . now .now ? now ?now >0"]),
+        (r"(?:x\s*)?henceforth", vec!["<2 henceforth >0"]),
+    ];
+    let got = expected.clone().map(|(pattern, _)| (pattern, shown(pattern)));
+    assert_eq!(format!("{got:#?}"), format!("{expected:#?}"));
+}
+
+#[test]
+fn borders_of_words_are_kept() {
+    let engine =
+        Engine::new([(Probe::new(Target::Rule(0), regex::Regex::new(r"\bown\b").unwrap(), false, false), vec![])]);
+    let count = |text: &str| {
+        let mut hits = 0;
+        engine.run(text, &fold(text, Form::Main), &[true], &mut Scratch::default(), &mut 0, &mut |_| hits += 1);
+        hits
+    };
+    assert_eq!(count("own down owner own, my_own \u{2014}own\u{2014}"), 3);
+}
+
+/// Cost: a hostile text of nothing but literals stays linear.
+#[test]
+fn chains_of_nothing_but_literals_stay_linear() {
+    let pattern = regex::Regex::new(r"alpha[^.]*beta[^.]*gamma").unwrap();
+    let engine = Engine::new([(Probe::new(Target::Rule(0), pattern, false, false), vec![])]);
+    for text in ["gamma ".repeat(40_000), "beta gamma ".repeat(20_000), "alpha ".repeat(40_000)] {
+        let (mut steps, mut hits) = (0, 0);
+        let folded = fold(&text, Form::Main);
+        engine.run(&text, &folded, &[true], &mut Scratch::default(), &mut steps, &mut |_| hits += 1);
+        assert_eq!(hits, 0);
+        assert!(steps <= 2 * text.len() as u64, "{steps}");
+    }
+}
