@@ -159,6 +159,7 @@ fn the_command_lines_own_errors_end_as_their_pages_say() {
         CliError::Nothing { place: String::new() },
         CliError::read(Path::new("a"), std::io::ErrorKind::NotFound.into()),
         CliError::write(Path::new("a"), std::io::ErrorKind::NotFound.into()),
+        CliError::Labelled { file: String::new(), line: 1, why: String::new() },
         CliError::Format { format: "sarif" },
         CliError::NeedsYes { action: String::new() },
         CliError::Unknown { what: "rule", name: String::new(), near: Vec::new() },

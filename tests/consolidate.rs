@@ -239,6 +239,7 @@ fn finding(rule: &str) -> Finding {
         decoding: Vec::new(),
         threats: Vec::new(),
         excerpt: String::new(),
+        level: Finding::FIRST_LEVEL,
     }
 }
 

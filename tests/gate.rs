@@ -563,6 +563,7 @@ fn no_finding_of_any_strength_makes_a_decision_milder() {
         decoding: Vec::new(),
         threats: Vec::new(),
         excerpt: String::new(),
+        level: Finding::FIRST_LEVEL,
     };
     let all: Vec<Finding> = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
         .into_iter()

@@ -7,12 +7,14 @@
 )]
 mod architecture;
 mod bad_input;
+mod benign;
 mod cli;
 mod codes;
 mod common;
 mod consolidate;
 mod demo_data;
 mod detect;
+mod disguises;
 mod drift;
 mod fuzz_replay;
 mod gate;
@@ -22,9 +24,11 @@ mod invariants;
 mod journey;
 mod ledger;
 mod ledger_faults;
+mod levels;
 mod notes;
 mod readme;
 mod report;
 mod rules;
 mod store_contract;
+mod threat_cases;
 mod threats;

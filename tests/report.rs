@@ -286,6 +286,7 @@ fn report(name: &str, excerpt: &str, rule: &str, place: &str) -> ScanReport {
         decoding: vec!["base64".into()],
         threats: vec!["T01".into(), "T28".into()],
         excerpt: excerpt.into(),
+        level: Finding::FIRST_LEVEL,
     };
     let located = Located { finding, line: 1, column: 5, place: Some(place.into()) };
     let file = FileReport {
@@ -315,6 +316,7 @@ fn report(name: &str, excerpt: &str, rule: &str, place: &str) -> ScanReport {
         threats: vec!["T01".into()],
     };
     ScanReport {
+        blocking: 1,
         tool_version: "0.0.0".into(),
         ruleset: Some(Digest::of("rules")),
         rules: [(RuleId::new(rule), info)].into_iter().collect(),

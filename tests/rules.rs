@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use memgate::detect::{Budget, Scanner, check};
+use memgate::detect::{Budget, Levels, Scanner, check};
 use memgate::domain::{Authority, Channel, Confidence, Severity, Stage, Untrusted};
 use memgate::ruleset::{DETECTORS, Lists, Matcher, ProblemKind, Rule, RuleSet, RuleSetError};
 
@@ -16,6 +16,60 @@ const NO_TEXT_RULE: [(&str, &str); 2] = [
 ];
 /// Rules without outside ids. Two-sided.
 const NO_MAPS: [&str; 0] = [];
+/// Rules of the core families without a declared evasion. Two-sided.
+const NO_EVASIONS: [&str; 51] = [
+    "exfiltration.append-data-to-url",
+    "exfiltration.ask-for-seed-phrase",
+    "exfiltration.asks-for-secret",
+    "exfiltration.auto-share",
+    "exfiltration.bcc-everything",
+    "exfiltration.cloud-secret-dump",
+    "exfiltration.collect-credentials",
+    "exfiltration.covert-send",
+    "exfiltration.dump-environment",
+    "exfiltration.exfiltrate-verb",
+    "exfiltration.markdown-image-with-data",
+    "exfiltration.remember-credentials",
+    "exfiltration.reveal-others-data",
+    "exfiltration.secret-into-output",
+    "exfiltration.send-private-data-out",
+    "exfiltration.send-secrets",
+    "exfiltration.send-to-address",
+    "exfiltration.shell-upload",
+    "injection.address-to-ai",
+    "injection.before-responding-do",
+    "injection.canary-token",
+    "injection.deprioritise-owner",
+    "injection.developer-debug-pretext",
+    "injection.embedded-instruction-label",
+    "injection.fake-completion",
+    "injection.follow-foreign-instructions",
+    "injection.forced-tool-call",
+    "injection.forget-everything",
+    "injection.if-you-are-an-ai",
+    "injection.ignore-the-above",
+    "injection.imperative-in-parentheses",
+    "injection.instruction-override",
+    "injection.instructions-no-longer-apply",
+    "injection.new-instructions",
+    "injection.obey-only-me",
+    "injection.override-marker",
+    "injection.override-own-rules",
+    "injection.reader-addressed",
+    "injection.repeat-text-above",
+    "injection.reveal-system-prompt",
+    "injection.say-exactly",
+    "injection.treat-as-authoritative",
+    "injection.what-were-you-told",
+    "persistence.agent-memory-tool-abuse",
+    "persistence.do-not-delete-memory",
+    "persistence.order-to-remember",
+    "persistence.remember-colon-order",
+    "persistence.restart-reload",
+    "persistence.standing-order-agent",
+    "persistence.standing-order-covert",
+    "persistence.standing-order-harmful",
+];
 /// Rules of low confidence inform only; each is listed so that none hides a weak pattern. Two-sided.
 const INFORM_ONLY: [&str; 2] = ["forged-approval.social-pressure", "laundering.certainty-inflation"];
 /// About ten rules a file; a topic that outgrows this is split.
@@ -27,12 +81,31 @@ const KEYWORDS: usize = 96;
 
 fn rules() -> &'static Arc<RuleSet> {
     static SHARED: OnceLock<Arc<RuleSet>> = OnceLock::new();
-    SHARED.get_or_init(|| Arc::new(RuleSet::builtin().unwrap_or_else(|e| panic!("{e}"))))
+    SHARED.get_or_init(|| {
+        // An author tries packs without a build: MEMGATE_PACKS=rules/packs.
+        let set = match std::env::var_os("MEMGATE_PACKS") {
+            Some(folder) => RuleSet::from_packs(packs_in(Path::new(&folder))),
+            None => RuleSet::builtin(),
+        };
+        Arc::new(set.unwrap_or_else(|e| panic!("{e}")))
+    })
+}
+
+/// Packs of a folder of families, named as the built-in ones are.
+fn packs_in(folder: &Path) -> Vec<(String, String)> {
+    let mut packs = Vec::new();
+    for family in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+        for file in std::fs::read_dir(&family).unwrap().map(|e| e.unwrap().path()) {
+            let name = file.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/");
+            packs.push((name, std::fs::read_to_string(&file).unwrap()));
+        }
+    }
+    packs
 }
 
 fn scanner() -> &'static Scanner {
     static SHARED: OnceLock<Scanner> = OnceLock::new();
-    SHARED.get_or_init(|| Scanner::new(Arc::clone(rules()), Budget::default()))
+    SHARED.get_or_init(|| Scanner::with_levels(Arc::clone(rules()), Budget::default(), Levels::ALL))
 }
 
 fn root() -> &'static Path {
@@ -70,11 +143,37 @@ fn every_example_agrees_with_its_rule() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), list.join("\n"));
 }
 
+/// An open gap is an attack that passes the rule: it has to be one worth closing, and nothing else may call it an example.
 #[test]
-fn there_are_at_least_eighty_rules_in_eight_families() {
+fn evasions_are_declared_once_and_gaps_are_explained() {
+    for rule in rules().rules() {
+        let mut texts: BTreeSet<&str> = rule.examples.fires.iter().map(String::as_str).collect();
+        for evasion in &rule.evasions {
+            assert!(texts.insert(&evasion.text), "{}: {:?} stands twice", rule.id, evasion.text);
+            let why = evasion.why.as_deref().unwrap_or_default();
+            assert!(evasion.fires || why.len() >= 20, "{}: say why {:?} passes", rule.id, evasion.text);
+        }
+    }
+}
+
+/// Rules of the core families carry the evasions already known against them.
+#[test]
+fn core_families_declare_their_evasions() {
+    let core = ["injection", "persistence", "exfiltration"];
+    let bare: Vec<&str> = rules()
+        .rules()
+        .iter()
+        .filter(|r| core.contains(&r.id.as_str().split('.').next().unwrap_or_default()) && r.evasions.is_empty())
+        .map(|r| r.id.as_str())
+        .collect();
+    assert_eq!(bare, NO_EVASIONS);
+}
+
+#[test]
+fn there_are_at_least_three_hundred_rules_in_twenty_families() {
     let families: BTreeSet<&str> = rules().rules().iter().filter_map(|r| r.id.as_str().split('.').next()).collect();
-    assert!(rules().rules().len() >= 80, "{} rules", rules().rules().len());
-    assert!(families.len() >= 8, "{families:?}");
+    assert!(rules().rules().len() >= 300, "{} rules", rules().rules().len());
+    assert!(families.len() >= 20, "{families:?}");
 }
 
 #[test]
@@ -120,7 +219,7 @@ fn every_coded_detector_has_exactly_one_entry() {
         .iter()
         .filter_map(|r| match &r.matcher {
             Matcher::Detector(slug) => Some(slug.as_str()),
-            Matcher::Pattern { .. } => None,
+            Matcher::Pattern { .. } | Matcher::Composite(_) => None,
         })
         .collect();
     slugs.sort_unstable();
@@ -155,7 +254,8 @@ fn words_for_people_say_something() {
 fn examples_name_only_reserved_hosts() {
     let host = regex::Regex::new(r"(?:https?://|@)([a-z0-9.-]+\.[a-z]{2,})").unwrap();
     for rule in rules().rules() {
-        for text in rule.examples.fires.iter().chain(&rule.examples.quiet) {
+        let evasions = rule.evasions.iter().map(|e| &e.text);
+        for text in rule.examples.fires.iter().chain(&rule.examples.quiet).chain(evasions) {
             let lower = text.to_lowercase();
             for found in host.captures_iter(&lower) {
                 let name = &found[1];
@@ -223,6 +323,12 @@ fn bad_rules_are_refused_by_name() {
         (r"  pattern: '\bzebra\b'", "  detector: no-such-slug", ProblemKind::UnknownDetector),
         (r"  pattern: '\bzebra\b'", "  pattern: zebra\n  detector: secrets", ProblemKind::MatcherCount),
         ("[write]", "[]", ProblemKind::NoStage),
+        ("  status: preview", "  status: preview\n  paranoia: 0", ProblemKind::BadParanoia),
+        ("  status: preview", "  status: preview\n  paranoia: 5", ProblemKind::BadParanoia),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[injection.]]}", ProblemKind::BadComposite),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[kind:directive], []]}", ProblemKind::BadComposite),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[no.such], [kind:directive]]}", ProblemKind::BadComposite),
+        (r"  pattern: '\bzebra\b'", "  composite: {all: [[kind:hope], [kind:fact]]}", ProblemKind::Schema),
     ] {
         let pack = GOOD.replace(from, to);
         assert_ne!(pack, GOOD, "{from}");
@@ -288,18 +394,25 @@ fn the_index_is_the_one_the_packs_give() {
         "# Rules\n\nGenerated from `packs/` by the tests (`MEMGATE_BLESS=1` rewrites it). How to write one: `README.md`.\n",
     );
     let mut family = "";
+    let mut gaps = String::new();
     for rule in rules().rules() {
         let own = rule.id.as_str().split('.').next().unwrap_or_default();
         if own != family {
             family = own;
             let _ = write!(
                 out,
-                "\n## {family}\n\n| Rule | Severity / confidence | Threats | What it finds |\n|---|---|---|---|\n"
+                "\n## {family}\n\n| Rule | Severity / confidence | Threats | What it finds | Ways round: caught, open |\n|---|---|---|---|---|\n"
             );
+        }
+        let open = rule.evasions.iter().filter(|e| !e.fires).count();
+        let closed = rule.evasions.len() - open;
+        for gap in rule.evasions.iter().filter(|e| !e.fires) {
+            let text = gap.text.replace('|', "\\|").replace('\n', " ");
+            let _ = writeln!(gaps, "| `{}` | {text} | {} |", rule.id, gap.why.as_deref().unwrap_or_default());
         }
         let _ = writeln!(
             out,
-            "| `{}` | {} / {} | {} | {} |",
+            "| `{}` | {} / {} | {} | {} | {closed}, {open} |",
             rule.id,
             rule.severity.name(),
             rule.confidence.name(),
@@ -309,6 +422,10 @@ fn the_index_is_the_one_the_packs_give() {
     }
     let holding = rules().rules().iter().filter(|r| r.severity >= Severity::High && r.confidence >= Confidence::Medium);
     let _ = write!(out, "\n{} rules, of which {} hold a text alone.\n", rules().rules().len(), holding.count());
+    let _ = write!(
+        out,
+        "\n## Open gaps\n\nAttacks that the rule they are listed under does not see. Most of them still meet another rule, the gate (kind and\norigin) or the classifier; none is deleted to make a test pass.\n\n| Rule | Passes | Why |\n|---|---|---|\n{gaps}"
+    );
     golden(root().join("rules/INDEX.md"), &out);
 }
 
@@ -331,6 +448,34 @@ fn hostile_text_costs_at_most_one_look_per_rule_and_byte() {
     let scanner = Scanner::new(Arc::clone(rules()), budget);
     let examined = scanner.examine(&Untrusted::new(&text), Stage::Write, Channel::Memory, Authority::External);
     assert!(!examined.coverage().limits().iter().any(|l| l.name() == "steps"), "{:?}", examined.coverage());
+}
+
+/// Prints what fires on each line of a file: how a rule author tries wordings.
+#[test]
+#[ignore = "needs: MEMGATE_LINES=<file of one text per line>"]
+fn what_fires_on_each_line() {
+    let lines = std::fs::read_to_string(std::env::var("MEMGATE_LINES").unwrap()).unwrap();
+    let (mut all, mut held) = (0, 0);
+    for line in lines.lines().filter(|l| !l.trim().is_empty()) {
+        let text = Untrusted::new(line);
+        let examined = scanner().examine(&text, Stage::Write, Channel::Tool, Authority::External);
+        let (strong, medium) = by_strength(examined.findings());
+        let holds = !strong.is_empty() || medium.len() >= 2;
+        all += 1;
+        held += usize::from(holds);
+        let ids: Vec<&String> = strong.iter().chain(&medium).collect();
+        eprintln!("{} {line:?} {ids:?}", if holds { "HELD" } else { "PASS" });
+    }
+    eprintln!("{held} of {all} held");
+}
+
+/// Rules that hold a text alone, and those that need a second one.
+fn by_strength(findings: &[memgate::domain::Finding]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let of = |keep: &dyn Fn(Severity) -> bool| {
+        let sure = findings.iter().filter(|f| f.confidence >= Confidence::Medium && keep(f.severity));
+        sure.map(|f| f.rule.as_str().to_owned()).collect()
+    };
+    (of(&|s| s >= Severity::High), of(&|s| s == Severity::Medium))
 }
 
 #[derive(serde::Deserialize)]
@@ -363,13 +508,7 @@ fn recall_and_false_alarms_by_source() {
             };
             let text = Untrusted::new(&row.text);
             let examined = scanner().examine(&text, Stage::Write, channel, Authority::External);
-            let sure = examined.findings().iter().filter(|f| f.confidence >= Confidence::Medium);
-            let (strong, medium): (Vec<_>, Vec<_>) =
-                sure.filter(|f| f.severity >= Severity::Medium).partition(|f| f.severity >= Severity::High);
-            let ids = |list: &[&memgate::domain::Finding]| -> BTreeSet<String> {
-                list.iter().map(|f| f.rule.as_str().to_owned()).collect()
-            };
-            let (strong, medium) = (ids(&strong), ids(&medium));
+            let (strong, medium) = by_strength(examined.findings());
             let label = usize::from(row.label == 1);
             all[label] += 1;
             if !strong.is_empty() || medium.len() >= 2 {

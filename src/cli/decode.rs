@@ -44,7 +44,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         collect::read(found, ingest::MAX_INPUT_BYTES as u64).map_err(|problem| CliError::read(&args.file, problem))?;
     let digest = Digest::of(&bytes);
     let Readable { text, gap } = recognise::readable(bytes);
-    let scanner = rules::scanner(None)?;
+    let scanner = rules::scanner(None, detect::Levels::default())?;
     let (layers, limits) = detect::views(&text, scanner.budget());
     let layers: Vec<ViewText> = layers.into_iter().filter(|layer| says_more(layer, &text)).collect();
     let examined = scanner.examine(&Untrusted::new(text.as_str()), Stage::Write, Channel::Memory, Authority::External);

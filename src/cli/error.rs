@@ -37,6 +37,16 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    /// A line of labelled data is not what it should be.
+    #[error("a line of labelled data cannot be used")]
+    Labelled {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong. May hold untrusted text.
+        why: String,
+    },
     /// A result cannot be written.
     #[error("cannot write the result")]
     Write {
@@ -145,6 +155,7 @@ impl CliError {
             Self::Usage(_) => "cli-usage",
             Self::Nothing { .. } => "cli-nothing-to-examine",
             Self::Read { .. } => "cli-unreadable",
+            Self::Labelled { .. } => "cli-labelled-line",
             Self::Write { .. } => "cli-unwritable",
             Self::Format { .. } => "cli-format",
             Self::NeedsYes { .. } => "cli-needs-yes",
@@ -161,6 +172,7 @@ impl CliError {
             Self::Usage(_) => "see --help for the arguments and examples",
             Self::Nothing { .. } => "name a file or a folder that holds memories, instructions or transcripts",
             Self::Read { .. } => "check that it exists and may be read",
+            Self::Labelled { .. } => "mend the line; `memgate bench detect --help` says what one has to have",
             Self::Write { .. } => "check the folder, its permissions and the free space; nothing was left half-written",
             Self::Format { .. } => "use --format text or --format json",
             Self::NeedsYes { .. } => "look at it with --dry-run, then say --yes",
@@ -176,7 +188,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Format { .. } | Self::NeedsYes { .. } | Self::Unknown { .. } => Exit::Usage,
             Self::Nothing { .. } => Exit::Nothing,
-            Self::Read { .. } | Self::Write { .. } | Self::Refused { .. } => Exit::Incomplete,
+            Self::Read { .. } | Self::Labelled { .. } | Self::Write { .. } | Self::Refused { .. } => Exit::Incomplete,
             Self::Internal { .. } => Exit::Internal,
             Self::Room { exit: Some(exit), .. } => *exit,
             Self::Room { code, family, .. } => Exit::of_error(code, *family),
@@ -190,6 +202,7 @@ impl CliError {
                 Some(path.to_string_lossy().into_owned())
             }
             Self::Unknown { name, .. } => Some(name.clone()),
+            Self::Labelled { file, line, .. } => Some(format!("{file}:{line}")),
             Self::Room { place, .. } => place.clone(),
             _ => None,
         }
@@ -198,6 +211,9 @@ impl CliError {
     fn why(&self) -> Option<String> {
         if let Self::Unknown { near, .. } = self {
             return (!near.is_empty()).then(|| format!("did you mean: {}", near.join(", ")));
+        }
+        if let Self::Labelled { why, .. } = self {
+            return Some(why.clone());
         }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
             // The room's own message is `what` already; its causes are the why.

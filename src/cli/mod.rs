@@ -16,6 +16,7 @@ mod store;
 
 pub mod codes;
 
+pub mod bench;
 pub mod completions;
 pub mod decode;
 pub mod demo;
@@ -112,6 +113,8 @@ pub enum Command {
     Policy(policy::Args),
     /// List, show or check detection rules
     Rules(rules::Args),
+    /// Measure detection on labelled texts
+    Bench(bench::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print version and ruleset digest
@@ -158,6 +161,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),
         Command::Rules(args) => rules::run(args, context),
+        Command::Bench(args) => bench::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Version(args) => version::run(args, context),
     }

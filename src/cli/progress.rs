@@ -22,6 +22,12 @@ impl Bar {
         Self(Some(bar))
     }
 
+    /// A bar that nobody sees.
+    #[cfg(test)]
+    pub(super) const fn hidden() -> Self {
+        Self(None)
+    }
+
     /// Names what is being examined. Any text may be given.
     pub fn at(&self, what: &str) {
         if let Some(bar) = &self.0 {

@@ -8,11 +8,11 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
 use super::{CliError, Context, Exit, Format, codes};
-use crate::detect::{self, Budget, Scanner};
+use crate::detect::{self, Budget, Levels, Scanner};
 use crate::domain::Coded as _;
 use crate::report::style::Style;
 use crate::report::{RuleInfo, ShowOptions, Table, show_line, show_terminal};
-use crate::ruleset::{Rule, RuleSet};
+use crate::ruleset::{Evasion, Rule, RuleSet};
 
 /// Arguments of `rules`.
 #[derive(Debug, ClapArgs)]
@@ -92,8 +92,8 @@ pub(super) fn load(folder: Option<&Path>) -> Result<RuleSet, CliError> {
 }
 
 /// A scanner over [`load`]ed rules.
-pub(super) fn scanner(folder: Option<&Path>) -> Result<Scanner, CliError> {
-    Ok(Scanner::new(Arc::new(load(folder)?), Budget::default()))
+pub(super) fn scanner(folder: Option<&Path>, levels: Levels) -> Result<Scanner, CliError> {
+    Ok(Scanner::with_levels(Arc::new(load(folder)?), Budget::default(), levels))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line reads the files that the user names")]
@@ -153,7 +153,7 @@ fn show(name: &str, context: &Context) -> Result<Exit, CliError> {
 fn value(rule: &Rule) -> Value {
     json!({
         "id": rule.id, "title": rule.title, "status": rule.status, "since": rule.since, "severity": rule.severity,
-        "confidence": rule.confidence, "stages": rule.stages, "threats": rule.threats, "maps": rule.maps,
+        "confidence": rule.confidence, "paranoia": rule.paranoia, "stages": rule.stages, "threats": rule.threats, "maps": rule.maps,
         "pack": rule.pack,
     })
 }
@@ -168,6 +168,7 @@ pub(super) fn page(rule: &Rule, context: &Context) -> Result<(), CliError> {
             page.insert("advice".to_owned(), json!(rule.advice));
             page.insert("references".to_owned(), json!(rule.references));
             page.insert("examples".to_owned(), json!(rule.examples));
+            page.insert("evasions".to_owned(), json!(rule.evasions));
         }
         return context.print_json(&page);
     }
@@ -195,6 +196,18 @@ pub(super) fn page(rule: &Rule, context: &Context) -> Result<(), CliError> {
         let _ = writeln!(out, "\n{}", paint.wrap(Style::Title, heading));
         for text in texts {
             out.push_str(&show_terminal(text.trim_end(), &context.show()));
+        }
+    }
+    for (heading, closed) in [("Known ways round that it catches", true), ("Known ways round that pass", false)] {
+        let listed: Vec<&Evasion> = rule.evasions.iter().filter(|evasion| evasion.fires == closed).collect();
+        if !listed.is_empty() {
+            let _ = writeln!(out, "\n{}", paint.wrap(Style::Title, heading));
+        }
+        for evasion in listed {
+            out.push_str(&show_terminal(evasion.text.trim_end(), &context.show()));
+            if let Some(why) = &evasion.why {
+                out.push_str(&show_terminal(why.trim_end(), &prose));
+            }
         }
     }
     context.print(&out)

@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use super::collect::{self, Found, Refused};
 use super::recognise::{self, Kind, Locator, Readable};
 use super::{CliError, Context, Exit, Format, rules};
-use crate::detect::{Examined, Scanner};
+use crate::detect::{Examined, Levels, Scanner};
 use crate::domain::{Authority, Channel, Digest, Finding, PrincipalId, RuleId, Severity, Span, Stage, Untrusted};
 use crate::ingest::{self, EventKind, Session};
 use crate::report::{self, Coverage, FileReport, Located, ScanReport};
@@ -39,6 +39,9 @@ pub struct Args {
     /// Rule packs from this folder instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
+    /// Rules up to this level can fail the scan; those of the next level run and are told, 1 to 4
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4), value_name = "LEVEL")]
+    pub paranoia: u8,
     /// Every text file of a folder, not only those that look like memories, instructions and transcripts
     #[arg(long)]
     pub all: bool,
@@ -86,11 +89,13 @@ const MAX_FINDINGS: usize = 10_000;
 /// Scans.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json, Format::Sarif])?;
-    let scanner = rules::scanner(args.rules.as_deref())?;
+    let levels = Levels::new(args.paranoia, args.paranoia + 1);
+    let scanner = rules::scanner(args.rules.as_deref(), levels)?;
     let collection = collect::collect(&args.paths, ingest::enters_folder)?;
     let mut report = ScanReport {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         ruleset: Some(scanner.rules().digest()),
+        blocking: levels.blocking,
         ..ScanReport::default()
     };
     for (name, count) in collection.passed_folders {

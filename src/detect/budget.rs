@@ -22,7 +22,7 @@ pub struct Budget {
 impl Default for Budget {
     /// Own choice: a memory has at most 100 KiB; transcripts have events of a few MiB.
     fn default() -> Self {
-        Self { text_bytes: 16 << 20, depth: 3, views: 4096, view_bytes: 32 << 20, findings: 1000, steps: 2 << 30 }
+        Self { text_bytes: 16 << 20, depth: 5, views: 4096, view_bytes: 32 << 20, findings: 1000, steps: 2 << 30 }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::scan::Scanner;
+use super::score::Levels;
 use super::{normalize, views};
 use crate::domain::{Authority, Channel, Coded, Family, RuleId, Untrusted};
 use crate::ruleset::{Matcher, Rule, RuleSet};
@@ -21,6 +22,10 @@ pub enum ExampleProblem {
     NoKeyword,
     /// No `quiet` text contains a keyword.
     NoNearMiss,
+    /// A declared evasion that must fire slips by.
+    EvasionPasses,
+    /// A declared gap is none: the rule fires on it.
+    GapIsClosed,
     /// Scanning the example ended incomplete.
     Incomplete,
 }
@@ -42,8 +47,12 @@ impl fmt::Display for ExampleFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error[{}]: {}: rule {}", self.code(), self.pack, self.rule)?;
         if let Some(number) = self.example {
-            let list = if self.problem == ExampleProblem::NotQuiet { "quiet" } else { "fires" };
-            write!(f, ": {list} example {}", number + 1)?;
+            let list = match self.problem {
+                ExampleProblem::NotQuiet => "quiet example",
+                ExampleProblem::EvasionPasses | ExampleProblem::GapIsClosed => "evasion",
+                _ => "fires example",
+            };
+            write!(f, ": {list} {}", number + 1)?;
         }
         write!(f, "\n  hint: {}", self.remedy())
     }
@@ -56,6 +65,8 @@ impl Coded for ExampleFailure {
             ExampleProblem::NotQuiet => "detect-example-not-quiet",
             ExampleProblem::NoKeyword => "detect-example-no-keyword",
             ExampleProblem::NoNearMiss => "detect-example-no-near-miss",
+            ExampleProblem::EvasionPasses => "detect-example-evasion-passes",
+            ExampleProblem::GapIsClosed => "detect-example-gap-closed",
             ExampleProblem::Incomplete => "detect-example-incomplete",
         }
     }
@@ -72,6 +83,8 @@ impl Coded for ExampleFailure {
                 "every match has to contain one of the keywords, folded; add one that this text has"
             }
             ExampleProblem::NoNearMiss => "add a harmless `quiet` text that contains a keyword",
+            ExampleProblem::EvasionPasses => "widen the pattern, or list the text as an open gap with its reason",
+            ExampleProblem::GapIsClosed => "mark the evasion `fires: true`: the gap is closed",
             ExampleProblem::Incomplete => "shorten the example",
         }
     }
@@ -81,7 +94,7 @@ impl Coded for ExampleFailure {
 ///
 /// Coded detectors are held to their examples too; without keywords they need no near miss.
 pub fn check(rules: &Arc<RuleSet>) -> Vec<ExampleFailure> {
-    let scanner = Scanner::new(Arc::clone(rules), Budget::default());
+    let scanner = Scanner::with_levels(Arc::clone(rules), Budget::default(), Levels::ALL);
     let mut failures = Vec::new();
     for rule in rules.rules() {
         let mut fail = |example, problem| {
@@ -101,6 +114,13 @@ pub fn check(rules: &Arc<RuleSet>) -> Vec<ExampleFailure> {
         for (number, text) in rule.examples.quiet.iter().enumerate() {
             if fires(&scanner, rule, text).0 {
                 fail(Some(number), ExampleProblem::NotQuiet);
+            }
+        }
+        for (number, evasion) in rule.evasions.iter().enumerate() {
+            match (evasion.fires, fires(&scanner, rule, &evasion.text).0) {
+                (true, false) => fail(Some(number), ExampleProblem::EvasionPasses),
+                (false, true) => fail(Some(number), ExampleProblem::GapIsClosed),
+                _ => {}
             }
         }
         if !keywords.is_empty() && !rule.examples.quiet.iter().any(|text| contains(text, &keywords)) {

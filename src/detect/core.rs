@@ -9,6 +9,7 @@ use super::engine::{Engine, Hit, Probe, Scratch, Target};
 use super::kind;
 use super::model::{self, Model};
 use super::normalize::{self, Folded, Form};
+use super::score::Levels;
 use super::span::{floor_char, on_borders};
 use super::views::{Job, Meter, walk};
 use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Span, Stage, View};
@@ -41,11 +42,14 @@ pub(super) struct Raw {
 pub(super) struct Core {
     rules: Arc<RuleSet>,
     budget: Budget,
+    levels: Levels,
     engine: Engine,
     /// Probes that run, by stage; the kind cues always do.
     active: [Vec<bool>; 3],
     /// Rules by the coded detector they name.
     detectors: BTreeMap<String, Vec<usize>>,
+    /// Rules about findings that stand together.
+    composites: Vec<usize>,
     /// The classifier, where a rule names it.
     classifier: Option<Result<&'static Model, model::ModelError>>,
     /// Working memory that finished scans left for the next.
@@ -61,10 +65,11 @@ const fn stage_index(stage: Stage) -> usize {
 }
 
 impl Core {
-    pub(super) fn new(rules: Arc<RuleSet>, budget: Budget) -> Self {
+    pub(super) fn new(rules: Arc<RuleSet>, budget: Budget, levels: Levels) -> Self {
         let mut items: Vec<(Probe, Vec<String>)> = Vec::new();
         let mut detectors: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (i, rule) in rules.rules().iter().enumerate() {
+        let mut composites = Vec::new();
+        for (i, rule) in rules.rules().iter().enumerate().filter(|(_, rule)| rule.paranoia <= levels.detection) {
             match &rule.matcher {
                 Matcher::Pattern { regex, lines } => {
                     let raw = rule.views == [View::Raw];
@@ -72,6 +77,7 @@ impl Core {
                     items.push((probe, rule.keywords.clone()));
                 }
                 Matcher::Detector(slug) => detectors.entry(slug.clone()).or_default().push(i),
+                Matcher::Composite(_) => composites.push(i),
             }
         }
         items.extend(secrets::probes());
@@ -92,7 +98,7 @@ impl Core {
         });
         let named = detectors.contains_key(CERTAIN) || detectors.contains_key(WEAK);
         let classifier = named.then(Model::builtin);
-        Self { rules, budget, engine, active, detectors, classifier, pool: Mutex::new(Vec::new()) }
+        Self { rules, budget, levels, engine, active, detectors, composites, classifier, pool: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn rules(&self) -> &RuleSet {
@@ -101,6 +107,15 @@ impl Core {
 
     pub(super) const fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    pub(super) const fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// Rules about findings that stand together, those that run at this stage.
+    pub(super) fn composites(&self, stage: Stage) -> impl Iterator<Item = &Rule> + Clone {
+        self.composites.iter().filter_map(|&i| self.rules.rules().get(i)).filter(move |rule| rule.runs_at(stage))
     }
 
     /// The first rule that names this coded detector.
@@ -122,7 +137,7 @@ impl Core {
             memory: model::Memory::default(),
             likely: 0,
         };
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(text.len());
         let mut scratch = self.pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
         if matches!(self.classifier, Some(Err(_))) {
             meter.reach(Limit::Model);
@@ -284,7 +299,8 @@ impl Pass<'_> {
         if !rule.runs_at(self.stage) || (!rule.channels.is_empty() && !(self.came_by)(&span, &rule.channels)) {
             return;
         }
-        if let Some(raises) = rule.raises {
+        // A kind holds, so only what may hold sets one.
+        if let Some(raises) = rule.raises.filter(|_| rule.paranoia <= self.core.levels.blocking) {
             self.raised.push((raises.kind, span));
         }
         self.findings.push(finding(rule, view, span, job.steps(), what, sure, shown));
@@ -343,6 +359,7 @@ impl Pass<'_> {
                 decoding: Vec::new(),
                 threats: vec!["T31".to_owned()],
                 excerpt: String::new(),
+                level: Finding::FIRST_LEVEL,
             });
         }
         list
@@ -368,6 +385,7 @@ fn finding(
         decoding,
         threats: rule.threats.clone(),
         excerpt: shown[..floor_char(shown, EXCERPT_BYTES)].to_owned(),
+        level: rule.paranoia,
     }
 }
 

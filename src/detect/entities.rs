@@ -72,5 +72,23 @@ pub(super) fn entity(text: &str, at: usize) -> Option<(String, usize)> {
         return None;
     }
     let name = rest.get(..len)?;
-    NAMES.iter().find(|(n, _)| *n == name).map(|(_, c)| (c.to_string(), at + len + 2))
+    let end = at + len + 2;
+    NAMES.iter().find(|(n, _)| *n == name).map(|(_, c)| c.to_string()).or_else(|| letter(name)).map(|text| (text, end))
+}
+/// A letter of a mathematical alphabet (as the plain letter), or with an accent.
+fn letter(name: &str) -> Option<String> {
+    let first = name.chars().next().filter(char::is_ascii_alphabetic)?;
+    let mark = match name.get(1..)? {
+        "fr" | "opf" | "scr" => return Some(first.to_string()),
+        "acute" => '\u{301}',
+        "grave" => '\u{300}',
+        "circ" => '\u{302}',
+        "uml" => '\u{308}',
+        "tilde" => '\u{303}',
+        "ring" => '\u{30A}',
+        "cedil" => '\u{327}',
+        "caron" => '\u{30C}',
+        _ => return None,
+    };
+    Some([first, mark].iter().collect())
 }

@@ -3,7 +3,8 @@
 //! The scanner is tolerant on purpose: what no strict parser would accept (an unclosed comment,
 //! an unquoted attribute) still reaches a model. Parts are verbatim slices, so their maps are exact.
 
-use super::decode::{Edit, Piece};
+use super::decode::Piece;
+use super::escapes::Edit;
 use super::span::SpanMap;
 use crate::domain::{Span, View};
 
@@ -86,7 +87,7 @@ impl Parts<'_> {
         let joins = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii() || *b == b'>');
         let after = bytes.get(span.end);
         if joins(before) && (joins(after) || after == Some(&b'<')) {
-            self.strips.push((Edit { span, text: String::new() }, step));
+            self.strips.push((Edit::new(span, String::new()), step));
         }
     }
 
@@ -219,7 +220,7 @@ impl Parts<'_> {
             past = at + len;
             let side = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphabetic);
             if side(at.checked_sub(1)) && side(Some(past)) {
-                self.strips.push((Edit { span: Span::new(at, past), text: String::new() }, "markdown-strip"));
+                self.strips.push((Edit::new(Span::new(at, past), String::new()), "markdown-strip"));
             }
         }
     }

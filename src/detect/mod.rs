@@ -6,25 +6,34 @@
 
 pub mod budget;
 pub mod check;
+mod codes;
+mod composite;
 mod core;
 mod decode;
 mod detectors;
+pub mod disguise;
 mod engine;
 mod entities;
+mod escapes;
+mod guess;
 mod hidden;
+mod inflate;
 pub mod kind;
 mod markup;
 pub mod model;
 pub mod normalize;
 pub mod repeat;
 pub mod scan;
+pub mod score;
 pub mod set;
 pub mod span;
+mod triggers;
 mod views;
 
 pub use budget::{Budget, Coverage, Limit};
 pub use check::{ExampleFailure, ExampleProblem, check};
 pub use scan::{Examined, NoteScan, Scanned, Scanner};
+pub use score::Levels;
 pub use set::{SetFinding, SetReport};
 pub use span::SpanMap;
 pub use views::{ViewText, views};

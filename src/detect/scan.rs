@@ -1,18 +1,21 @@
 //! The scanner, and the proof that a text went through it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Coverage, Limit};
-use super::core::{Core, Raw};
+use super::composite;
+use super::core::{CameBy, Core, Raw};
 use super::kind;
+use super::score::{self, Levels};
 use crate::domain::{Authority, Candidate, Channel, Digest, Finding, Kind, Span, Stage, Untrusted};
 use crate::notes::{Document, Piece};
-use crate::ruleset::RuleSet;
+use crate::ruleset::{RuleSet, RuleSetError};
 
 /// Runs one ruleset over texts. Cheap to share, costly to make (it builds the prefilter).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scanner {
-    pub(super) core: Core,
+    pub(super) core: Arc<Core>,
 }
 
 /// One note of a scanned text, or one piece of glue with words in it.
@@ -87,14 +90,37 @@ impl Scanner {
     ///
     /// Cost: builds the automaton over all literals; keep the scanner.
     pub fn new(rules: Arc<RuleSet>, budget: Budget) -> Self {
-        Self { core: Core::new(rules, budget) }
+        Self::with_levels(rules, budget, Levels::default())
+    }
+    /// A scanner that runs rules up to a paranoia level; see [`Scanner::new`].
+    pub fn with_levels(rules: Arc<RuleSet>, budget: Budget, levels: Levels) -> Self {
+        Self { core: Arc::new(Core::new(rules, budget, levels)) }
+    }
+    /// The built-in rules under the default ceilings. Made once a process for each pair of levels, then shared.
+    ///
+    /// Errors: those of [`RuleSet::builtin`]; a shipped program has none.
+    pub fn builtin(levels: Levels) -> Result<Self, RuleSetError> {
+        static MADE: Mutex<BTreeMap<Levels, Scanner>> = Mutex::new(BTreeMap::new());
+        let make = || Ok(Self::with_levels(Arc::new(RuleSet::builtin()?), Budget::default(), levels));
+        // A poisoned lock is no reason not to scan: then everybody makes their own.
+        let Ok(mut made) = MADE.lock() else { return make() };
+        if let Some(scanner) = made.get(&levels) {
+            return Ok(scanner.clone());
+        }
+        let scanner = make()?;
+        made.insert(levels, scanner.clone());
+        Ok(scanner)
+    }
+    /// Which rules run and which of them may hold.
+    pub fn levels(&self) -> Levels {
+        self.core.levels()
     }
     /// The rules.
     pub fn rules(&self) -> &RuleSet {
         self.core.rules()
     }
     /// The ceilings.
-    pub const fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &Budget {
         self.core.budget()
     }
     /// Examines a candidate and mints the proof.
@@ -108,7 +134,7 @@ impl Scanner {
             origins.peek().is_none() || origins.any(|o| channels.contains(&o.channel))
         };
         let raw = self.core.run(&candidate.text, candidate.stage, &came_by);
-        let report = self.report(&candidate.text, raw);
+        let report = self.report(&candidate.text, raw, candidate.stage, &came_by);
         Scanned { digest: candidate.digest(), candidate, report, ruleset: self.core.rules().digest() }
     }
     /// Examines a text that is not on its way to a store: a transcript span, a file. No proof.
@@ -120,12 +146,13 @@ impl Scanner {
         authority: Authority,
     ) -> Examined {
         let text = text.peek_unscanned().as_ref();
-        let raw = self.core.run(text, stage, &|_, channels| channels.contains(&channel));
-        Examined { authority, report: self.report(text, raw), ruleset: self.core.rules().digest() }
+        let came_by = |_: &Span, channels: &[Channel]| channels.contains(&channel);
+        let raw = self.core.run(text, stage, &came_by);
+        Examined { authority, report: self.report(text, raw, stage, &came_by), ruleset: self.core.rules().digest() }
     }
 
-    fn report(&self, text: &str, raw: Raw) -> Report {
-        let Raw { findings, cues, raised, mut limits, likely } = raw;
+    fn report(&self, text: &str, raw: Raw, stage: Stage, came_by: &CameBy<'_>) -> Report {
+        let Raw { mut findings, cues, mut raised, mut limits, likely } = raw;
         let document = Document::parse(text);
         let (mut notes, mut glue) = (Vec::new(), Vec::new());
         for piece in document.pieces() {
@@ -135,17 +162,35 @@ impl Scanner {
                 Piece::Glue(_) => {}
             }
         }
+        attach(&mut notes, &mut glue, &findings);
+        let joined: Vec<Finding> = {
+            let rules = self.core.composites(stage);
+            let in_notes = composite::findings(rules.clone(), &notes, &findings, &cues, self.core.budget());
+            let in_glue = composite::findings(rules, &glue, &findings, &cues, self.core.budget());
+            let mut joined = in_notes;
+            joined.extend(in_glue);
+            joined.retain(|f| {
+                let channels =
+                    self.core.rules().get(f.rule.as_str()).map(|r| r.channels.as_slice()).unwrap_or_default();
+                channels.is_empty() || came_by(&f.span, channels)
+            });
+            joined
+        };
+        if !joined.is_empty() {
+            let raises = |f: &Finding| self.core.rules().get(f.rule.as_str()).and_then(|rule| rule.raises);
+            let blocking = self.core.levels().blocking;
+            raised
+                .extend(joined.iter().filter(|f| f.level <= blocking).filter_map(|f| Some((raises(f)?.kind, f.span))));
+            findings.extend(joined);
+            findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
+            attach(&mut notes, &mut glue, &findings);
+        }
         for list in [&mut notes, &mut glue] {
             for &(kind, span) in cues.iter().chain(&raised) {
                 for scan in touched(list, span) {
                     let mut best = (scan.kind, scan.cue);
                     kind::consider(&mut best, kind, span);
                     (scan.kind, scan.cue) = best;
-                }
-            }
-            for (number, finding) in findings.iter().enumerate() {
-                for scan in touched(list, finding.span) {
-                    scan.findings.push(number);
                 }
             }
             for scan in list.iter_mut().filter(|scan| scan.kind == Kind::Fact) {
@@ -158,6 +203,20 @@ impl Scanner {
         limits.dedup();
         let coverage = if limits.is_empty() { Coverage::Full } else { Coverage::Partial { limits } };
         Report { findings, notes, glue, coverage, likely }
+    }
+}
+
+/// Tells each piece which findings touch it.
+fn attach(notes: &mut [NoteScan], glue: &mut [NoteScan], findings: &[Finding]) {
+    for list in [notes, glue] {
+        for scan in list.iter_mut() {
+            scan.findings.clear();
+        }
+        for (number, finding) in findings.iter().enumerate() {
+            for scan in touched(list, finding.span) {
+                scan.findings.push(number);
+            }
+        }
     }
 }
 
@@ -215,6 +274,19 @@ impl Scanned {
     pub const fn candidate(&self) -> &Candidate {
         &self.candidate
     }
+    /// How suspicious the text is, 0 to 1, each part by the authority of its sources.
+    ///
+    /// It orders texts and decides nothing. Cost: linear in findings and notes.
+    pub fn score(&self) -> f64 {
+        self.score_beside(&[])
+    }
+    /// The same with findings over sets of notes that this text's notes belong to.
+    pub fn score_beside(&self, together: &[Finding]) -> f64 {
+        let pieces = self.report.notes.iter().chain(&self.report.glue);
+        let pieces = pieces.map(|piece| (piece, self.candidate.authority_of(&piece.body)));
+        let findings = self.report.findings.iter().chain(together);
+        score::score(findings, pieces, self.likely(), &self.report.coverage)
+    }
     /// SHA-256 of the exact text that was examined.
     pub const fn digest(&self) -> Digest {
         self.digest
@@ -222,6 +294,13 @@ impl Scanned {
 }
 
 impl Examined {
+    /// How suspicious the text is, 0 to 1, by the authority the caller gave.
+    ///
+    /// It orders texts and decides nothing. Cost: linear in findings and notes.
+    pub fn score(&self) -> f64 {
+        let pieces = self.report.notes.iter().chain(&self.report.glue).map(|piece| (piece, self.authority));
+        score::score(self.report.findings.iter(), pieces, self.likely(), &self.report.coverage)
+    }
     /// What the origin of the text may claim, as the caller gave it.
     pub const fn authority(&self) -> Authority {
         self.authority

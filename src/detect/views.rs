@@ -7,7 +7,7 @@ use super::decode::{self, Piece};
 use super::detectors::invisible;
 use super::normalize::{self, Folded, Form};
 use super::span::SpanMap;
-use super::{hidden, markup};
+use super::{codes, escapes, guess, hidden, markup, triggers};
 use crate::domain::{Span, View};
 
 /// One reading of a text, for people who look at what is really there.
@@ -26,7 +26,7 @@ pub struct ViewText {
 /// Every reading of `text` within the ceilings, and the ceilings that were reached.
 pub fn views(text: &str, budget: &Budget) -> (Vec<ViewText>, Vec<Limit>) {
     let mut list = Vec::new();
-    let mut meter = Meter::default();
+    let mut meter = Meter::new(text.len());
     walk(text, budget, &mut meter, &mut |job, folded, _, _| {
         if let Some(map) = &job.map {
             list.push(ViewText {
@@ -63,15 +63,33 @@ pub(super) struct Meter {
     pub(super) limits: Vec<Limit>,
     views: usize,
     view_bytes: usize,
+    text_bytes: usize,
 }
 
+/// Bytes of views for every byte of the text: what is said in many ways at once is not read in all of them.
+const VIEWS_PER_BYTE: usize = 6;
+/// Bytes of views that a short text may have all the same.
+const VIEWS_OF_SHORT: usize = 1 << 20;
+
 impl Meter {
+    /// For a text of so many bytes.
+    pub(super) fn new(text_bytes: usize) -> Self {
+        Self { text_bytes, ..Self::default() }
+    }
+    /// Bytes of views that may still be made.
+    pub(super) fn room(&self, budget: &Budget) -> usize {
+        let most = self.text_bytes.saturating_mul(VIEWS_PER_BYTE).max(VIEWS_OF_SHORT).min(budget.view_bytes);
+        most.saturating_sub(self.view_bytes)
+    }
     pub(super) fn reach(&mut self, limit: Limit) {
         if !self.limits.contains(&limit) {
             self.limits.push(limit);
         }
     }
 }
+
+/// Bytes around a match that may have made it one.
+const CONTEXT: usize = 2;
 
 /// One reading on its way through the scan.
 pub(super) struct Job<'a> {
@@ -91,7 +109,9 @@ impl Job<'_> {
     /// False for parts of a decoded region that were plain text all along: its parent has them.
     pub(super) fn is_new(&self, span: Span) -> bool {
         // A verbatim part of the markup view is news by being hidden.
-        self.map.as_ref().is_none_or(|map| self.is_verbatim() || map.is_changed(span))
+        // What stands right before and after counts: a line break that was an escape makes a start of a line.
+        let wide = Span::new(span.start.saturating_sub(CONTEXT), span.end + CONTEXT);
+        self.map.as_ref().is_none_or(|map| self.is_verbatim() || map.is_changed(wide))
     }
     /// The decoding steps as text.
     pub(super) fn steps(&self) -> Vec<String> {
@@ -124,7 +144,7 @@ pub(super) fn walk(
         meter.steps += job.text.len() as u64 * 2;
         let folded = normalize::fold(&job.text, Form::Main);
         let (pieces, opaque) =
-            if job.view == View::Markup { (Vec::new(), Vec::new()) } else { inner(&job, &folded, meter) };
+            if job.view == View::Markup { (Vec::new(), Vec::new()) } else { inner(&job, &folded, budget, meter) };
         visit(&job, &folded, &opaque, meter);
         for piece in pieces {
             let deeper = job.depth + usize::from(piece.view != View::Markup);
@@ -138,7 +158,7 @@ pub(super) fn walk(
                 meter.reach(Limit::Views);
                 break;
             }
-            if meter.view_bytes > budget.view_bytes {
+            if meter.room(budget) == 0 {
                 meter.reach(Limit::ViewBytes);
                 break;
             }
@@ -151,7 +171,7 @@ pub(super) fn walk(
 }
 
 /// What is hidden or encoded in one reading.
-fn inner(job: &Job<'_>, folded: &Folded, meter: &mut Meter) -> (Vec<Piece>, Vec<Span>) {
+fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> (Vec<Piece>, Vec<Span>) {
     let text: &str = &job.text;
     let mut pieces = Vec::new();
     if !folded.dropped.is_empty() {
@@ -164,10 +184,15 @@ fn inner(job: &Job<'_>, folded: &Folded, meter: &mut Meter) -> (Vec<Piece>, Vec<
     }
     let (parts, strips) = markup::parts(text);
     pieces.extend(parts);
-    pieces.extend(decode::rewrite(text, View::Markup, &strips));
-    let escapes = decode::escapes(text);
-    pieces.extend(decode::rewrite(text, View::Decoded, &escapes));
-    let (blobs, mut opaque) = decode::blobs(text, &mut meter.steps);
+    pieces.extend(escapes::rewrite(text, View::Markup, &strips));
+    for edits in [escapes::escapes(text), escapes::quoted_printable(text), escapes::concatenations(text)] {
+        pieces.extend(escapes::rewrite(text, View::Decoded, &edits));
+    }
+    let hints = triggers::hints(text);
+    pieces.extend(codes::lists(text, &hints, &mut meter.steps));
+    pieces.extend(codes::base85(text, &hints, &mut meter.steps));
+    pieces.extend(guess::pieces(text, folded, &hints, &job.decoding, &mut meter.steps));
+    let (blobs, mut opaque) = decode::blobs(text, budget, meter);
     pieces.extend(blobs);
     // In a region that is only partly decoded, the plain part was looked at before.
     pieces.retain(|piece| job.is_new(piece.map.to_raw(Span::new(0, piece.text.len()))));

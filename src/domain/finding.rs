@@ -122,4 +122,20 @@ pub struct Finding {
     /// The matched text of the view, cut to 240 bytes. Untrusted: show it escaped. Empty for
     /// secrets: those are never copied.
     pub excerpt: String,
+    /// The paranoia level of the rule, 1 to 4. A finding above the policy's blocking level informs and holds nothing.
+    #[serde(default = "Finding::first_level", skip_serializing_if = "Finding::is_first_level")]
+    pub level: u8,
+}
+
+impl Finding {
+    /// The level every installation blocks at.
+    pub const FIRST_LEVEL: u8 = 1;
+
+    const fn first_level() -> u8 {
+        Self::FIRST_LEVEL
+    }
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
+    const fn is_first_level(level: &u8) -> bool {
+        *level == Self::FIRST_LEVEL
+    }
 }

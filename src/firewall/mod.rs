@@ -21,17 +21,15 @@ pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::auth::{Adopt, Granted, Principal, Role};
 use crate::config::Config;
-use crate::detect::{Budget, Scanner};
+use crate::detect::Scanner;
 use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
 use crate::gate::decide::only_observed;
 use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Place, Policy, Released};
 use crate::ingest::Memory;
 use crate::ledger::{SignedMemory, SignedVersion};
-use crate::ruleset::RuleSet;
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence};
 
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
@@ -94,9 +92,8 @@ impl Firewall {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
-        let rules = Arc::new(RuleSet::builtin()?);
         let policy = config.policy.clone();
-        let scanner = Scanner::new(rules, Budget::default());
+        let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;
         let policy_changed = known.as_ref().is_some_and(|known| *known != policy.digest().hex());
         let mut firewall = Self { folder, store, config, policy, scanner, vault, env, policy_changed };

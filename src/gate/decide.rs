@@ -227,7 +227,7 @@ fn judge(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>) -> Vec<HeldNote>
     let loose: Vec<&Finding> =
         scanned.findings().iter().zip(&covered).filter(|(_, covered)| !**covered).map(|(finding, _)| finding).collect();
     if !loose.is_empty() && policy.holds(loose.iter().copied()) {
-        for finding in loose.iter().filter(|f| f.severity >= Severity::Medium) {
+        for finding in loose.iter().filter(|f| f.severity >= Severity::Medium && policy.blocks(f)) {
             let span = whole_lines(&candidate.text, finding.span);
             held.push(held_note(scanned, span, span, Kind::Fact, vec![(*finding).clone()], Verdict::Hold, vec![FOUND]));
         }
@@ -528,5 +528,6 @@ pub fn set_finding(rule: &RuleId, title: &str, threats: &[String]) -> Finding {
         decoding: Vec::new(),
         threats: threats.to_vec(),
         excerpt: String::new(),
+        level: Finding::FIRST_LEVEL,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::Levels;
 use crate::domain::{Coded, Confidence, Digest, Family, Finding, Kind, Severity};
 
 /// The documented default, shipped inside the binary.
@@ -25,6 +26,8 @@ pub struct Policy {
     pub version: u32,
     /// Enforce or observe.
     pub mode: Mode,
+    /// Which rules run and which of them may hold.
+    pub detect: DetectPolicy,
     /// When findings hold a note.
     pub hold: HoldPolicy,
     /// What is masked instead of held.
@@ -37,6 +40,16 @@ pub struct Policy {
     pub quarantine: QuarantinePolicy,
     /// What is kept as evidence.
     pub evidence: EvidencePolicy,
+}
+
+/// Which rules run and which of them may hold, by paranoia level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectPolicy {
+    /// Findings of rules up to this level hold, mask and refuse.
+    pub paranoia: u8,
+    /// Rules up to this level run and are told of. At least `paranoia`.
+    pub detection_paranoia: u8,
 }
 
 /// When findings hold a note.
@@ -199,6 +212,13 @@ impl Policy {
         if self.refuse.memory_bytes == 0 || self.refuse.memory_bytes > 102_400 {
             return bounds("refuse.memory_bytes", "must be between 1 and 102400, the limit of the store API");
         }
+        let levels = 1..=Levels::MAX;
+        if !levels.contains(&self.detect.paranoia) || !levels.contains(&self.detect.detection_paranoia) {
+            return bounds("detect.paranoia / detect.detection_paranoia", "must be between 1 and 4");
+        }
+        if self.detect.detection_paranoia < self.detect.paranoia {
+            return bounds("detect.detection_paranoia", "must not be below detect.paranoia: what holds has to run");
+        }
         let hours = &self.quarantine.deadline_hours;
         if [hours.critical, hours.high, hours.medium, hours.low].iter().any(|h| *h == 0 || *h > 24 * 365) {
             return bounds("quarantine.deadline_hours", "must be between 1 hour and a year");
@@ -228,6 +248,7 @@ impl Policy {
         Self {
             version: 1,
             mode: Mode::Enforce,
+            detect: DetectPolicy { paranoia: Levels::MAX, detection_paranoia: Levels::MAX },
             hold: HoldPolicy { severity: Severity::Info, confidence: Confidence::Low, medium_rules: 1 },
             redact: RedactPolicy { rules: Vec::new() },
             refuse: RefusePolicy { rules: Vec::new(), memory_bytes: 102_400 },
@@ -256,6 +277,7 @@ impl Policy {
 
     /// True when these findings hold a note.
     pub fn holds<'a>(&self, findings: impl Iterator<Item = &'a Finding> + Clone) -> bool {
+        let findings = findings.filter(|f| self.blocks(f));
         let alone = findings.clone().any(|f| {
             f.severity == Severity::Critical
                 || (f.severity >= self.hold.severity && f.confidence >= self.hold.confidence)
@@ -272,14 +294,26 @@ impl Policy {
         rules.len() >= self.hold.medium_rules as usize
     }
 
+    /// The levels a scanner for this policy runs at.
+    pub const fn levels(&self) -> Levels {
+        Levels::new(self.detect.paranoia, self.detect.detection_paranoia)
+    }
+
+    /// False for a finding above the blocking level: it is told, and changes nothing.
+    pub const fn blocks(&self, finding: &Finding) -> bool {
+        finding.level <= self.detect.paranoia
+    }
+
     /// True when a finding of this rule is masked.
     pub fn redacts(&self, finding: &Finding) -> bool {
-        self.redact.rules.iter().any(|prefix| finding.rule.as_str().starts_with(prefix.as_str()))
+        self.blocks(finding)
+            && self.redact.rules.iter().any(|prefix| finding.rule.as_str().starts_with(prefix.as_str()))
     }
 
     /// True when a finding of this rule turns its note away.
     pub fn refuses(&self, finding: &Finding) -> bool {
-        self.refuse.rules.iter().any(|prefix| finding.rule.as_str().starts_with(prefix.as_str()))
+        self.blocks(finding)
+            && self.refuse.rules.iter().any(|prefix| finding.rule.as_str().starts_with(prefix.as_str()))
     }
 
     /// Milliseconds until an item of this severity expires.
@@ -323,5 +357,8 @@ mod tests {
         assert!(with("memory_bytes = 102400", "memory_bytes = 102401").is_err());
         assert!(with("critical = 4", "critical = 0").is_err());
         assert!(with("version = 1", "version = 2").is_err());
+        assert!(with("\nparanoia = 1", "\nparanoia = 0").is_err());
+        assert!(with("detection_paranoia = 2", "detection_paranoia = 5").is_err());
+        assert!(with("\nparanoia = 1", "\nparanoia = 3").is_err(), "what holds has to run");
     }
 }

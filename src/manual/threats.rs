@@ -8,6 +8,9 @@
 //! `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison` plays the demo's poisoned sessions, which hold an attempt
 //! for each row that names it, beside honest ones that must come through.
 //!
+//! For T01 to T32 there are, as data under `tests/cases/threats`, an attack, its nearest honest text, a known way round and the
+//! attack spread over time; `tests/golden/threat-coverage.md` is generated from them, with the open gaps.
+//!
 //! | Threat | Our answer | Shown by |
 //! |---|---|---|
 //! | T01 direct instruction to remember | rules; directives are a governed kind | `rules/packs/persistence/standing-orders.yaml`, `detect::kind::tests::statements_get_the_kind_a_reviewer_would_give`, `demo_data::the_dream_sorts_the_clutter_and_promotes_no_poison`, `gate::every_case_is_decided_as_it_says` |

@@ -96,6 +96,7 @@ fn finding(file: &FileReport, located: &Located, fingerprint: &str) -> Value {
         "rule": found.rule,
         "title": found.title,
         "severity": found.severity,
+        "paranoia": found.level,
         "confidence": found.confidence,
         "view": found.view,
         "decoding": found.decoding,

@@ -11,6 +11,8 @@ pub struct ScanReport {
     pub tool_version: String,
     /// Digest of the ruleset that examined.
     pub ruleset: Option<Digest>,
+    /// Findings above this paranoia level are told and fail nothing; 0 means the first level.
+    pub blocking: u8,
     /// Every input that was looked at, in order of its name.
     pub files: Vec<FileReport>,
     /// Files and folders of a walk that were not looked at by rule: what they are, and how many.
@@ -103,9 +105,13 @@ impl ScanReport {
     pub fn partial(&self) -> usize {
         self.files.iter().filter(|file| matches!(file.coverage, Coverage::Partial(_))).count()
     }
-    /// The worst severity found.
+    /// The worst severity found, among the findings that count.
     pub fn worst(&self) -> Option<Severity> {
-        self.findings().map(|(_, found)| found.finding.severity).max()
+        self.findings().map(|(_, found)| &found.finding).filter(|found| self.blocks(found)).map(|f| f.severity).max()
+    }
+    /// False for a finding above the blocking level.
+    pub fn blocks(&self, finding: &Finding) -> bool {
+        finding.level <= self.blocking.max(Finding::FIRST_LEVEL)
     }
     /// Counts by severity, worst first, all five.
     pub fn by_severity(&self) -> Vec<(Severity, usize)> {

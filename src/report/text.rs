@@ -71,6 +71,9 @@ fn diagnostic(
     if !found.threats.is_empty() {
         let _ = write!(seen, ", threats {}", show_line(&found.threats.join(" "), room));
     }
+    if !report.blocks(found) {
+        let _ = write!(seen, ", told only (paranoia level {})", found.level);
+    }
     let _ = writeln!(out, "   = {seen}, {}", file.finding_id(located));
     if let Some(rule) = report.rules.get(&found.rule).filter(|rule| !rule.advice.is_empty()) {
         // Advice comes from a rule pack, which may be someone else's: shown like any other text.

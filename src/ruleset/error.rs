@@ -61,8 +61,12 @@ pub enum ProblemKind {
     TooFewExamples,
     /// `why`, `advice` or `title` is empty.
     MissingText,
-    /// Neither or both of `pattern` and `detector`.
+    /// Not exactly one of `pattern`, `detector` and `composite`.
     MatcherCount,
+    /// A composite with fewer than two groups, an empty one, or a name that no rule has.
+    BadComposite,
+    /// `paranoia` is not 1 to 4.
+    BadParanoia,
     /// The pattern does not compile, or is too large.
     BadPattern,
     /// The pattern matches the empty text.
@@ -75,11 +79,13 @@ pub enum ProblemKind {
     NoStage,
     /// `views` names a view that has no text.
     BadView,
+    /// A declared evasion without text, or an open gap without a reason.
+    BadEvasion,
 }
 
 impl ProblemKind {
     /// Every kind, for the list of codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Schema,
         Self::BadId,
         Self::DuplicateId,
@@ -90,12 +96,15 @@ impl ProblemKind {
         Self::TooFewExamples,
         Self::MissingText,
         Self::MatcherCount,
+        Self::BadComposite,
+        Self::BadParanoia,
         Self::BadPattern,
         Self::EmptyPattern,
         Self::UnknownDetector,
         Self::BadKeyword,
         Self::NoStage,
         Self::BadView,
+        Self::BadEvasion,
     ];
     /// The stable code.
     pub const fn code(self) -> &'static str {
@@ -110,12 +119,15 @@ impl ProblemKind {
             Self::TooFewExamples => "ruleset-too-few-examples",
             Self::MissingText => "ruleset-missing-text",
             Self::MatcherCount => "ruleset-matcher-count",
+            Self::BadComposite => "ruleset-bad-composite",
+            Self::BadParanoia => "ruleset-bad-paranoia",
             Self::BadPattern => "ruleset-bad-pattern",
             Self::EmptyPattern => "ruleset-empty-pattern",
             Self::UnknownDetector => "ruleset-unknown-detector",
             Self::BadKeyword => "ruleset-bad-keyword",
             Self::NoStage => "ruleset-no-stage",
             Self::BadView => "ruleset-bad-view",
+            Self::BadEvasion => "ruleset-bad-evasion",
         }
     }
     /// What a rule author can do.
@@ -132,7 +144,9 @@ impl ProblemKind {
                 "give at least two texts that fire and two that stay quiet, one of them a near miss"
             }
             Self::MissingText => "say why the text is harmful and what its owner should do",
-            Self::MatcherCount => "give either `pattern` or `detector`",
+            Self::MatcherCount => "give one of `pattern`, `detector` and `composite`",
+            Self::BadComposite => "give two to four groups of rule ids, families with a final stop, or kind:NAME",
+            Self::BadParanoia => "1 runs and holds everywhere; 2, 3 and 4 only where a policy asks for them",
             Self::BadPattern => {
                 "linear-time syntax only: no look-around, no back-references; keep counted repeats small"
             }
@@ -141,6 +155,7 @@ impl ProblemKind {
             Self::BadKeyword => "give literals that every match contains, at least two bytes each",
             Self::NoStage => "name at least one of ingest, write, consolidate",
             Self::BadView => "views are raw, folded, hidden, markup, decoded",
+            Self::BadEvasion => "give the text, and for one that does not fire say in `why` why the gap is open",
         }
     }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use regex::RegexBuilder;
 use serde::Deserialize;
 
-use super::rule::{DETECTORS, Matcher, RawRule, Rule};
+use super::rule::{DETECTORS, Matcher, RawRule, Rule, Term};
 use super::{Lists, PackProblem, ProblemKind, RuleSetError};
 use crate::domain::taxonomy::TaxonomyEntry;
 use crate::domain::{RuleId, View};
 
 /// Compiled size of one pattern, bytes. Own choice: the largest honest rule needs a fifth of it.
 const PATTERN_BYTES: usize = 2 << 20;
+
+const ONE_MATCHER: &str = "exactly one of `pattern`, `detector` and `composite`";
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -82,7 +84,33 @@ pub(super) fn packs(packs: &[(String, String)], lists: &Lists) -> Result<Vec<Rul
         return Err(RuleSetError::Refused { problems });
     }
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(rules)
+    let problems = dangling(&rules);
+    if problems.is_empty() { Ok(rules) } else { Err(RuleSetError::Refused { problems }) }
+}
+
+/// Composites that wait for a rule that is not there, or is one of them.
+fn dangling(rules: &[Rule]) -> Vec<PackProblem> {
+    let plain = |rule: &&Rule| !matches!(rule.matcher, Matcher::Composite(_));
+    let ids: BTreeSet<&RuleId> = rules.iter().filter(plain).map(|rule| &rule.id).collect();
+    // The first id at or after the name is the only one that can match or begin with it.
+    let exists = |term: &Term| match term {
+        Term::Rule(name) => ids.range(RuleId::new(name.as_str())..).next().is_some_and(|id| term.takes(id)),
+        Term::Kind(_) => true,
+    };
+    let mut problems = Vec::new();
+    for rule in rules {
+        let Matcher::Composite(composite) = &rule.matcher else { continue };
+        for term in composite.all.iter().flatten().filter(|term| !exists(term)) {
+            problems.push(PackProblem {
+                pack: rule.pack.clone(),
+                rule: Some(rule.id.to_string()),
+                line: None,
+                kind: ProblemKind::BadComposite,
+                detail: format!("no rule is named {:?}", String::from(term.clone())),
+            });
+        }
+    }
+    problems
 }
 
 struct Check<'a> {
@@ -138,8 +166,17 @@ impl Check<'_> {
                 self.fail(ProblemKind::MissingText, format!("`{name}` is empty"));
             }
         }
+        for evasion in &raw.evasions {
+            let why = evasion.why.as_deref().unwrap_or_default().trim();
+            if evasion.text.trim().is_empty() || (!evasion.fires && why.is_empty()) {
+                self.fail(ProblemKind::BadEvasion, format!("{:?}", evasion.text));
+            }
+        }
         if raw.stages.is_empty() {
             self.fail(ProblemKind::NoStage, "`stages` is empty");
+        }
+        if !(1..=4).contains(&raw.paranoia) {
+            self.fail(ProblemKind::BadParanoia, raw.paranoia.to_string());
         }
         if raw.views.contains(&View::Structure) {
             self.fail(ProblemKind::BadView, "structure");
@@ -160,6 +197,7 @@ impl Check<'_> {
             since: raw.since,
             severity: raw.severity,
             confidence: raw.confidence,
+            paranoia: raw.paranoia,
             stages: raw.stages,
             maps: raw.maps,
             threats: raw.threats,
@@ -172,11 +210,21 @@ impl Check<'_> {
             advice: raw.advice,
             references: raw.references,
             examples: raw.examples,
+            evasions: raw.evasions,
             pack: self.pack.to_owned(),
         })
     }
 
     fn matcher(&mut self, raw: &RawRule) -> Option<Matcher> {
+        if let Some(composite) = &raw.composite {
+            if raw.pattern.is_some() || raw.detector.is_some() {
+                self.fail(ProblemKind::MatcherCount, ONE_MATCHER);
+            }
+            if !(2..=4).contains(&composite.all.len()) || composite.all.iter().any(Vec::is_empty) {
+                self.fail(ProblemKind::BadComposite, "two to four groups, none of them empty");
+            }
+            return Some(Matcher::Composite(composite.clone()));
+        }
         match (&raw.pattern, &raw.detector) {
             (Some(pattern), None) => {
                 if raw.keywords.is_empty() {
@@ -201,7 +249,7 @@ impl Check<'_> {
                 None
             }
             (Some(_), Some(_)) | (None, None) => {
-                self.fail(ProblemKind::MatcherCount, "exactly one of `pattern` and `detector`");
+                self.fail(ProblemKind::MatcherCount, ONE_MATCHER);
                 None
             }
         }

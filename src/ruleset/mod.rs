@@ -15,7 +15,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 use crate::domain::{Digest, RuleId};
 
 pub use error::{PackProblem, ProblemKind, RuleSetError};
-pub use rule::{DETECTORS, Examples, Matcher, Raises, Rule, Status};
+pub use rule::{Composite, DETECTORS, Evasion, Examples, Matcher, Raises, Rule, Status, Term};
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
@@ -83,6 +83,20 @@ impl RuleSet {
         let by_id = rules.iter().enumerate().map(|(i, rule)| (rule.id.clone(), i)).collect();
         let digest = Digest::of_parts(sorted.iter().flat_map(|(n, t)| [n.as_bytes(), t.as_bytes()]));
         Ok(Self { rules, by_id, digest })
+    }
+    /// Some of the rules: to see what the others bring.
+    ///
+    /// The digest is another one, so that no decision passes for one under all rules.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Rule) -> bool) -> Self {
+        let rules: Vec<Rule> = self.rules.iter().filter(|rule| keep(rule)).cloned().collect();
+        if rules.len() == self.rules.len() {
+            return self.clone();
+        }
+        let by_id: BTreeMap<RuleId, usize> = rules.iter().enumerate().map(|(i, rule)| (rule.id.clone(), i)).collect();
+        let named = by_id.keys().map(|id| id.as_str().as_bytes());
+        let digest = Digest::of_parts(std::iter::once(self.digest.hex().as_bytes()).chain(named));
+        Self { rules, by_id, digest }
     }
     /// All rules, ordered by id.
     pub fn rules(&self) -> &[Rule] {

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::taxonomy::TaxonomyId;
-use crate::domain::{Channel, Confidence, Kind, RuleId, Severity, Stage, View};
+use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Stage, View};
 
 /// Slugs that `detector:` may name; the code behind each is in `detect`.
 pub const DETECTORS: [&str; 10] = [
@@ -44,6 +44,55 @@ pub enum Matcher {
     },
     /// A coded detector of [`DETECTORS`].
     Detector(String),
+    /// Findings of other rules that stand together in one note.
+    Composite(Composite),
+}
+
+/// Findings that mean more together than each alone: one of every group, by different rules, in one note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Composite {
+    /// The groups; each lists what counts.
+    pub all: Vec<Vec<Term>>,
+}
+
+/// What counts for one group of a composite: `family.`, `family.rule`, or `kind:destination`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Term {
+    /// A finding of this rule, or of any rule of this family when it ends in a full stop.
+    Rule(String),
+    /// Words that make the note one of this kind.
+    Kind(Kind),
+}
+
+impl Term {
+    /// True when a finding of `rule` counts.
+    pub fn takes(&self, rule: &RuleId) -> bool {
+        match self {
+            Self::Rule(name) if name.ends_with('.') => rule.as_str().starts_with(name.as_str()),
+            Self::Rule(name) => rule.as_str() == name,
+            Self::Kind(_) => false,
+        }
+    }
+}
+
+impl TryFrom<String> for Term {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let Some(name) = text.strip_prefix("kind:") else { return Ok(Self::Rule(text)) };
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        kind.map(Self::Kind).ok_or_else(|| format!("there is no kind {name:?}"))
+    }
+}
+
+impl From<Term> for String {
+    fn from(term: Term) -> Self {
+        match term {
+            Term::Rule(name) => name,
+            Term::Kind(kind) => format!("kind:{}", kind.name()),
+        }
+    }
 }
 
 /// What a hit says of the note it stands in.
@@ -64,6 +113,19 @@ pub struct Examples {
     pub quiet: Vec<String>,
 }
 
+/// A declared way round a rule: the attacker has read it (threat model, rule R10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evasion {
+    /// The attack, worded or written to slip by.
+    pub text: String,
+    /// True when the rule fires all the same; false marks an open gap, which stays listed until it is closed.
+    pub fires: bool,
+    /// Why the gap is open, and what else stands in the way. Needed for a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// One checked rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -79,13 +141,15 @@ pub struct Rule {
     pub severity: Severity,
     /// How often a hit is real.
     pub confidence: Confidence,
+    /// Paranoia level, 1 to 4: from which level on it runs. See [`Finding::level`](crate::domain::Finding).
+    pub paranoia: u8,
     /// Where it runs.
     pub stages: Vec<Stage>,
     /// Outside ids.
     pub maps: Vec<TaxonomyId>,
     /// Threats it answers.
     pub threats: Vec<String>,
-    /// Literals of the prefilter: every match stands near one of them.
+    /// Literals of which every match has one; looked for where the pattern alone does not tell.
     pub keywords: Vec<String>,
     /// What it runs.
     pub matcher: Matcher,
@@ -103,6 +167,8 @@ pub struct Rule {
     pub references: Vec<String>,
     /// Texts that show it.
     pub examples: Examples,
+    /// Known ways round it, closed and open.
+    pub evasions: Vec<Evasion>,
     /// The pack it came from.
     pub pack: String,
 }
@@ -117,6 +183,10 @@ impl Rule {
         let plain = |v: &View| matches!(v, View::Raw | View::Folded);
         self.views.is_empty() || self.views.iter().any(|v| *v == view || (plain(v) && plain(&view)))
     }
+}
+
+const fn first_level() -> u8 {
+    Finding::FIRST_LEVEL
 }
 
 /// A rule as a pack writes it.
@@ -139,6 +209,10 @@ pub(super) struct RawRule {
     #[serde(default)]
     pub(super) detector: Option<String>,
     #[serde(default)]
+    pub(super) composite: Option<Composite>,
+    #[serde(default = "first_level")]
+    pub(super) paranoia: u8,
+    #[serde(default)]
     pub(super) views: Vec<View>,
     #[serde(default)]
     pub(super) raises: Option<Raises>,
@@ -149,4 +223,6 @@ pub(super) struct RawRule {
     #[serde(default)]
     pub(super) references: Vec<String>,
     pub(super) examples: Examples,
+    #[serde(default)]
+    pub(super) evasions: Vec<Evasion>,
 }

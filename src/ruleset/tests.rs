@@ -67,6 +67,13 @@ fn every_defect_is_refused_with_its_own_code() {
         ("advice: Remove it.", "advice: ''", MissingText),
         ("  pattern: 'word'\n", "", MatcherCount),
         ("  pattern: 'word'\n", "  pattern: 'word'\n  detector: secrets\n", MatcherCount),
+        ("pattern: 'word'", "composite: {all: [[family.], [kind:directive]]}", BadComposite),
+        ("pattern: 'word'", "composite: {all: [[kind:directive]]}", BadComposite),
+        ("pattern: 'word'", "composite: {all: [[kind:directive], []]}", BadComposite),
+        ("pattern: 'word'", "pattern: 'word'\n  composite: {all: [[kind:fact], [kind:directive]]}", MatcherCount),
+        ("stages: [write]", "stages: [write]\n  paranoia: 0", BadParanoia),
+        ("stages: [write]", "stages: [write]\n  paranoia: 5", BadParanoia),
+        ("stages: [write]", "stages: [write]\n  paranoia: high", Schema),
         ("pattern: 'word'", "pattern: '(?=word)'", BadPattern),
         ("pattern: 'word'", "pattern: '(word)\\1'", BadPattern),
         ("pattern: 'word'", "pattern: '(?:\\w{1000}){1000}'", BadPattern),
@@ -76,6 +83,9 @@ fn every_defect_is_refused_with_its_own_code() {
         ("keywords: [word]", "keywords: [w]", BadKeyword),
         ("stages: [write]", "stages: []", NoStage),
         ("stages: [write]", "stages: [write]\n  views: [structure]", BadView),
+        ("nothing]}", "nothing]}\n  evasions: [{text: '', fires: true}]", BadEvasion),
+        ("nothing]}", "nothing]}\n  evasions: [{text: w o r d, fires: false}]", BadEvasion),
+        ("nothing]}", "nothing]}\n  evasions: [{text: w o r d}]", Schema),
     ] {
         let text = GOOD.replace(from, to);
         assert_ne!(text, GOOD, "{from}");
@@ -97,6 +107,18 @@ fn codes_never_repeat_and_carry_the_room() {
     let codes: BTreeSet<&str> = ProblemKind::ALL.iter().map(|k| k.code()).collect();
     assert_eq!(codes.len(), ProblemKind::ALL.len());
     assert!(codes.iter().all(|c| c.starts_with("ruleset-")));
+}
+
+#[test]
+fn evasions_are_kept_as_declared() {
+    let text = GOOD.replace(
+        "nothing]}",
+        "nothing]}\n  evasions:\n  - {text: WORD, fires: true}\n  - {text: w0rd, fires: false, why: digits}",
+    );
+    let set = load(&text).unwrap();
+    let evasions = &set.get("family.rule-one").unwrap().evasions;
+    assert_eq!(evasions.iter().map(|e| e.fires).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(evasions[1].why.as_deref(), Some("digits"));
 }
 
 #[test]

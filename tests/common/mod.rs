@@ -136,3 +136,15 @@ pub(crate) fn files(root: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
 pub(crate) fn bytes(root: &Path) -> BTreeMap<String, Vec<u8>> {
     files(root).into_iter().map(|(name, (bytes, _))| (name, bytes)).collect()
 }
+
+/// Compares with a golden file, or rewrites it when `MEMGATE_BLESS` is set.
+pub(crate) fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("MEMGATE_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+    let first = committed.lines().zip(text.lines()).find(|(a, b)| a != b);
+    assert!(committed == text, "tests/golden/{name} is stale (MEMGATE_BLESS=1 rewrites it); first: {first:?}");
+}

@@ -25,6 +25,13 @@ pub(super) const PAGES: &[Page] = &[
         "Please report it with that file. Look through the file first: it may quote what was examined.",
     ),
     page(
+        "cli-labelled-line",
+        5,
+        "A line of labelled data is no JSON object, or lacks its text or label, or its span or channel makes no sense.",
+        "Figures over the lines that happen to be readable would look like figures over all of them.",
+        "Mend the line that is named; 'memgate bench detect --help' says what one has to have.",
+    ),
+    page(
         "cli-needs-yes",
         2,
         "The command changes something and there was nobody to ask.",

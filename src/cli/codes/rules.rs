@@ -25,6 +25,20 @@ pub(super) const PAGES: &[Page] = &[
         "Mend the pattern: it sees folded text, in lower case with single spaces.",
     ),
     page(
+        "detect-example-evasion-passes",
+        4,
+        "A declared evasion that must fire slips by its rule.",
+        "The way round is known, and an attacker who reads the rule knows it too.",
+        "Widen the pattern, or list the text as an open gap with its reason.",
+    ),
+    page(
+        "detect-example-gap-closed",
+        4,
+        "A rule fires on a text that it lists as an open gap.",
+        "A list of gaps that are none hides the ones that are.",
+        "Mark the evasion 'fires: true'.",
+    ),
+    page(
         "detect-example-incomplete",
         4,
         "An example was not scanned to its end.",
@@ -35,7 +49,7 @@ pub(super) const PAGES: &[Page] = &[
         "detect-example-no-keyword",
         4,
         "A 'fires' example contains none of the rule's keywords.",
-        "Keywords are the prefilter: a text without them never reaches the pattern.",
+        "Keywords say where to look when the pattern alone does not tell.",
         "Add a keyword that this text has, folded.",
     ),
     page(
@@ -207,6 +221,27 @@ pub(super) const PAGES: &[Page] = &[
         "Mend the list; it is plain YAML.",
     ),
     page(
+        "ruleset-bad-composite",
+        4,
+        "A composite has fewer than two groups, an empty group, or names a rule that is not there.",
+        "It could never fire, or would fire on one finding alone, and nobody would notice.",
+        "Give two to four groups; each lists rule ids, families with a final stop, or kind:NAME.",
+    ),
+    page(
+        "ruleset-bad-paranoia",
+        4,
+        "The paranoia level of a rule is not 1, 2, 3 or 4.",
+        "The level decides whether a rule runs at all.",
+        "Write 1 for a rule that holds everywhere, a higher one for a rule that is often wrong.",
+    ),
+    page(
+        "ruleset-bad-evasion",
+        4,
+        "A declared evasion has no text, or is an open gap without a reason.",
+        "A gap that nobody explains is one nobody will close.",
+        "Give the text, and for one that does not fire say why in 'why'.",
+    ),
+    page(
         "ruleset-bad-pattern",
         4,
         "A pattern does not compile, or is too large.",
@@ -244,7 +279,7 @@ pub(super) const PAGES: &[Page] = &[
     page(
         "ruleset-matcher-count",
         4,
-        "A rule has neither or both of 'pattern' and 'detector'.",
+        "A rule has none or several of 'pattern', 'detector' and 'composite'.",
         "It must be clear what matches.",
         "Give exactly one of them.",
     ),

@@ -29,6 +29,9 @@ pub(super) const BYTES: usize = 24;
 const STEPS: usize = 6;
 /// Ways through one pattern; more are put together as one set.
 const WAYS: usize = 64;
+/// How many times as often as the rarest set of a chain another one may be found: looking for a literal costs about
+/// a hundredth of looking at a window.
+const RATIO: u64 = 60;
 /// A set found more often than this, per million words of honest text, tells too little beside a rarer one.
 const COMMON: u64 = 16_000;
 
@@ -447,10 +450,12 @@ fn chain(way: Way) -> Option<Chain> {
     }
     let mut chain = Chain { before: place, lead: steps.first()?.gap, steps, trail: open };
     chain.steps[0].gap = Reach::NONE;
+    // A step is worth what it keeps away from the pattern: beside a rare one, a common one is not.
+    let often = |chain: &Chain, i: usize| common::frequency(&chain.steps[i].set);
+    let rarest = often(&chain, chain.rarest());
     while chain.steps.len() > 1 {
-        let often = |i: &usize| common::frequency(&chain.steps[*i].set);
-        let most = (0..chain.steps.len()).max_by_key(often)?;
-        if chain.steps.len() <= STEPS && often(&most) <= COMMON {
+        let most = (0..chain.steps.len()).max_by_key(|&i| often(&chain, i))?;
+        if chain.steps.len() <= STEPS && often(&chain, most) <= COMMON.min(1_000.max(RATIO * rarest)) {
             break;
         }
         chain.drop_step(most);

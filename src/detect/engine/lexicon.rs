@@ -4,10 +4,15 @@
 //! four bytes, one bit of a table that stays in the first-level cache. What may begin inside a word is
 //! looked for at every byte, by a table of its own. Own design; the hash is Fibonacci hashing.
 
-/// Bits of the hash: a table of 8 KiB.
+/// Bits of the filter, by the upper bits of a hash: 8 KiB.
 const BITS: u32 = 16;
 /// Slots of the second table, by the upper bits of the same hash.
-const SLOTS: u32 = 13;
+const SLOTS: u32 = 14;
+/// Bytes that are hashed where a word begins: the most that a literal has.
+const WORD_KEYS: [u32; 6] = [8, 6, 4, 3, 2, 1];
+/// The same inside of words, where literals are longer, and where anything else begins.
+const INNER_KEYS: [u32; 4] = [4, 3, 2, 1];
+const OTHER_KEYS: [u32; 4] = [4, 3, 2, 1];
 
 /// Where a literal may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +28,6 @@ pub(super) enum Place {
 pub(super) struct Lexicon {
     /// The literals behind each other.
     text: Vec<u8>,
-    entries: Vec<Entry>,
     /// Where a word begins.
     words: Table,
     /// At any word character.
@@ -32,32 +36,34 @@ pub(super) struct Lexicon {
     other: Table,
 }
 
-/// One literal: its first eight bytes, and where all of them are.
+/// One literal: its first eight bytes, its number, and where all of it is.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     head: u64,
     mask: u64,
+    number: u32,
+    key: u32,
     from: u32,
     length: u32,
 }
 
 #[derive(Debug)]
 struct Table {
-    /// The keys in use: a mask, and the length it leaves, of 1..=4.
-    keys: Vec<(u32, u32)>,
+    /// The keys in use: how many bytes.
+    keys: Vec<u32>,
     filter: Vec<u64>,
-    /// By hash: the range of its literals.
+    /// By hash: the range of its entries.
     slots: Vec<(u32, u32)>,
-    literals: Vec<u32>,
+    entries: Vec<Entry>,
 }
 
-const fn hash(key: u32) -> u32 {
-    key.wrapping_mul(0x9E37_79B1)
+const fn hash(key: u64) -> u32 {
+    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
-/// The first `length` bytes of a key of four.
-const fn mask(length: u32) -> u32 {
-    if length >= 4 { u32::MAX } else { (1 << (8 * length)) - 1 }
+/// The first `length` bytes of eight.
+const fn mask(length: u32) -> u64 {
+    if length >= 8 { u64::MAX } else { (1 << (8 * length)) - 1 }
 }
 
 /// The next eight bytes, zeros behind the end.
@@ -73,47 +79,42 @@ fn eight(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(key)
 }
 
-/// The lower four of eight bytes.
-const fn four(eight: u64) -> u32 {
-    (eight & 0xFFFF_FFFF) as u32
-}
-
-impl Entry {
-    fn of(text: &[u8], from: usize) -> Self {
-        let mask = if text.len() >= 8 { u64::MAX } else { (1 << (8 * text.len())) - 1 };
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        Self { head: eight(text, 0), mask, from: u32::try_from(from).unwrap_or(u32::MAX), length }
-    }
-}
-
 impl Table {
-    fn new(entries: &[Entry], members: &[u32]) -> Self {
-        let of = |&i: &u32| &entries[i as usize];
-        let mut lengths: Vec<u32> = members.iter().map(|i| of(i).length.min(4)).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
-        let keys = lengths.iter().map(|&l| (mask(l), l)).collect();
-        let key = |i: &u32| hash(four(of(i).head) & mask(of(i).length));
+    fn new(mut entries: Vec<Entry>, keys: &[u32]) -> Self {
+        for entry in &mut entries {
+            entry.key = keys.iter().copied().find(|&key| key <= entry.length).unwrap_or(1);
+        }
+        let keys: Vec<u32> = keys.iter().copied().filter(|key| entries.iter().any(|e| e.key == *key)).collect();
+        let of = |entry: &Entry| hash(entry.head & mask(entry.key));
+        entries.sort_by_key(|entry| (of(entry) >> (32 - SLOTS), entry.number));
         let mut filter = vec![0_u64; 1 << (BITS - 6)];
-        let mut literals = members.to_vec();
-        literals.sort_by_key(|i| (key(i) >> (32 - SLOTS), *i));
         let mut slots = vec![(0, 0); 1 << SLOTS];
-        for (at, i) in (0_u32..).zip(&literals) {
-            let bit = key(i) >> (32 - BITS);
+        for (at, entry) in (0_u32..).zip(&entries) {
+            let bit = of(entry) >> (32 - BITS);
             filter[(bit >> 6) as usize] |= 1 << (bit & 63);
-            let slot = &mut slots[(key(i) >> (32 - SLOTS)) as usize];
+            let slot = &mut slots[(of(entry) >> (32 - SLOTS)) as usize];
             *slot = if slot.0 == slot.1 { (at, at + 1) } else { (slot.0, at + 1) };
         }
-        Self { keys, filter, slots, literals }
+        Self { keys, filter, slots, entries }
     }
 
-    /// True when a literal may stand where these bytes do.
+    /// Every literal that stands where `next` begins, by its entry.
     #[inline]
-    fn may_stand(&self, next: u32) -> bool {
-        self.keys.iter().any(|&(mask, _)| {
-            let bit = hash(next & mask) >> (32 - BITS);
-            self.filter[(bit >> 6) as usize] >> (bit & 63) & 1 != 0
-        })
+    fn look(&self, next: u64, mut found: impl FnMut(&Entry)) {
+        for &key in &self.keys {
+            let hash = hash(next & mask(key));
+            let bit = hash >> (32 - BITS);
+            if self.filter[(bit >> 6) as usize] >> (bit & 63) & 1 == 0 {
+                continue;
+            }
+            let (from, to) = self.slots[(hash >> (32 - SLOTS)) as usize];
+            for entry in &self.entries[from as usize..to as usize] {
+                // Each literal is found by the key of its own.
+                if (next ^ entry.head) & entry.mask == 0 && entry.key == key {
+                    found(entry);
+                }
+            }
+        }
     }
 }
 
@@ -136,21 +137,21 @@ pub(super) const fn is_word(byte: u8) -> bool {
 impl Lexicon {
     /// Of literals that are not empty, each with the place it may begin at.
     pub(super) fn new(literals: impl IntoIterator<Item = (String, Place)>) -> Self {
-        let (mut text, mut entries) = (Vec::new(), Vec::new());
-        let (mut words, mut inner, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut text, mut words, mut inner, mut other) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (number, (literal, place)) in (0_u32..).zip(literals) {
             let literal = literal.as_bytes();
+            let length = u32::try_from(literal.len()).unwrap_or(u32::MAX);
+            let from = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            text.extend_from_slice(literal);
             match place {
                 _ if !literal.first().is_some_and(|b| is_word(*b)) => &mut other,
                 Place::Word => &mut words,
                 Place::Any => &mut inner,
             }
-            .push(number);
-            entries.push(Entry::of(literal, text.len()));
-            text.extend_from_slice(literal);
+            .push(Entry { head: eight(literal, 0), mask: mask(length), number, key: 0, from, length });
         }
-        let [words, inner, other] = [words, inner, other].map(|members| Table::new(&entries, &members));
-        Self { text, entries, words, inner, other }
+        let words = Table::new(words, &WORD_KEYS);
+        Self { text, words, inner: Table::new(inner, &INNER_KEYS), other: Table::new(other, &OTHER_KEYS) }
     }
 
     /// Calls `found` with the number, beginning and end of every literal in `from..to`, by where they begin.
@@ -161,41 +162,28 @@ impl Lexicon {
             let word = WORD[byte as usize];
             if byte != b' ' {
                 let next = eight(block, at);
+                let mut check = |entry: &Entry| {
+                    if let Some(end) = self.end(entry, block, at) {
+                        found(entry.number, at, end);
+                    }
+                };
                 if word {
-                    if !before && self.words.may_stand(four(next)) {
-                        self.look(&self.words, block, at, next, &mut found);
+                    if !before {
+                        self.words.look(next, &mut check);
                     }
-                    if self.inner.may_stand(four(next)) {
-                        self.look(&self.inner, block, at, next, &mut found);
-                    }
-                } else if self.other.may_stand(four(next)) {
-                    self.look(&self.other, block, at, next, &mut found);
+                    self.inner.look(next, &mut check);
+                } else {
+                    self.other.look(next, &mut check);
                 }
             }
             before = word;
         }
     }
 
-    /// Every literal of a table that stands at `at`.
-    fn look(&self, table: &Table, block: &[u8], at: usize, next: u64, found: &mut impl FnMut(u32, usize, usize)) {
-        for &(mask, length) in &table.keys {
-            let (from, to) = table.slots[(hash(four(next) & mask) >> (32 - SLOTS)) as usize];
-            for &number in &table.literals[from as usize..to as usize] {
-                let entry = &self.entries[number as usize];
-                // A short literal is found by the key of its own length only.
-                if (next ^ entry.head) & entry.mask == 0
-                    && entry.length.min(4) == length
-                    && self.stands(entry, block, at)
-                {
-                    found(number, at, at + entry.length as usize);
-                }
-            }
-        }
-    }
-
-    /// The whole literal, where its first eight bytes stand.
-    fn stands(&self, entry: &Entry, block: &[u8], at: usize) -> bool {
+    /// Where the whole literal ends, when it begins at `at` as its first eight bytes do.
+    fn end(&self, entry: &Entry, block: &[u8], at: usize) -> Option<usize> {
         let (from, length) = (entry.from as usize, entry.length as usize);
-        at + length <= block.len() && (length <= 8 || block[at + 8..at + length] == self.text[from + 8..from + length])
+        let all = block.get(at..at + length)?;
+        (length <= 8 || all[8..] == self.text[from + 8..from + length]).then_some(at + length)
     }
 }

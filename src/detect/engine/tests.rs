@@ -25,16 +25,15 @@ fn items() -> Vec<(Probe, Vec<String>)> {
     items
 }
 
-/// All examples of all rules, alone and put together as prose and as lists.
+/// All examples of all rules, put together as prose and as lists; some where the marks of a list precede them.
 fn texts() -> Vec<String> {
     let rules = RuleSet::builtin().unwrap();
     let alone: Vec<String> =
         rules.rules().iter().flat_map(|rule| rule.examples.fires.iter().chain(&rule.examples.quiet).cloned()).collect();
     let prose = alone.chunks(5).map(|part| part.join(" "));
     let lists = alone.chunks(7).map(|part| part.join("\n- "));
-    let quoted = alone.chunks(3).map(|part| format!("-----* 1. {}", part.join("; ")));
-    let all: Vec<String> = prose.chain(lists).chain(quoted).collect();
-    alone.into_iter().chain(all).collect()
+    let marked = alone.iter().step_by(9).map(|part| format!("-----* 1. {part}"));
+    prose.chain(lists).chain(marked).collect()
 }
 
 #[test]
@@ -102,7 +101,7 @@ fn chains_are_read_off_patterns() {
         (r"(?:token|\d{6})=", vec![]),
         (r"[a-z]+@[a-z]+", vec!["<* @ >*"]),
         (r"a{2,3}bcde", vec!["<3 bcde >0"]),
-        (r"(?m)^[\s\-*>]*(?:\d{1,4}[.)]\s+)?henceforth", vec!["<6+ henceforth >0"]),
+        (r"(?m)^[\s\-*>]*(?:\d{1,4}[.)]\s+)?henceforth", vec!["<6+ |henceforth >0"]),
         (r"abcd\w+wxyz|exfiltrate", vec!["<0 abcd <* wxyz >0", "<0 exfiltrate >0"]),
         (r"\b\.env\b", vec!["<0 .env| >0"]),
         (r"[.!?]\s*now", vec!["<0 ! now !now . now .now ? now ?now >0"]),

@@ -107,12 +107,8 @@ impl Folder<'_> {
                     self.space(end, at, 0);
                 }
             }
-            let Some(&byte) = bytes.get(at) else { break };
-            if byte.is_ascii_whitespace() || byte == 0x0b {
-                at = self.white(at);
-            } else {
-                at = self.token(at);
-            }
+            let Some(next) = self.src.get(at..).and_then(|rest| rest.chars().next()) else { break };
+            at = if next.is_whitespace() { self.white(at) } else { self.token(at) };
         }
         self.flush_gap();
     }
@@ -138,24 +134,31 @@ impl Folder<'_> {
         }
     }
 
-    /// ASCII white space, and quote marks that continue a quotation on the next line.
+    /// White space, what shows nothing in it, and quote marks that continue a quotation on the next line.
     fn white(&mut self, start: usize) -> usize {
-        let bytes = self.src.as_bytes();
         let (mut at, mut newlines) = (start, 0);
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                b'\n' => newlines += 1,
-                b' ' | b'\t' | b'\r' | 0x0b | 0x0c => {}
-                b'>' if newlines > 0 && bytes.get(at + 1).is_none_or(|b| b.is_ascii_whitespace() || *b == b'>') => {}
+        for c in self.src[start..].chars() {
+            match c {
+                '\n' | '\u{85}' | '\u{2028}' => newlines += 1,
+                '\u{2029}' => newlines += 2,
+                c if c.is_whitespace() => {}
+                c if invisible::is_invisible(c) => self.folded.dropped.push(at),
+                c if newlines > 0 && is_quote(c) && self.quote_ends(at + c.len_utf8()) => {}
                 _ => break,
             }
-            at += 1;
+            at += c.len_utf8();
         }
-        if newlines == 1 && starts_block(&bytes[at..]) {
+        if newlines == 1 && starts_block(&self.src.as_bytes()[at..]) {
             newlines = 2;
         }
         self.space(start, at, newlines);
         at
+    }
+
+    /// True when a quote mark before `at` is not part of a word.
+    fn quote_ends(&self, at: usize) -> bool {
+        let next = self.src[at..].chars().find(|c| !invisible::is_invisible(*c));
+        next.is_none_or(|c| c.is_whitespace() || is_quote(c))
     }
 
     fn flush_gap(&mut self) {
@@ -185,14 +188,10 @@ impl Folder<'_> {
         let mut chars = rest.chars().peekable();
         while let Some(c) = chars.next() {
             let end = at + c.len_utf8();
-            if c.is_ascii_whitespace() || c == '\x0b' {
+            if c.is_whitespace() {
                 break;
             }
-            if c.is_whitespace() {
-                self.word(&mut word);
-                let newlines = usize::from(matches!(c, '\u{85}' | '\u{2028}')) + 2 * usize::from(c == '\u{2029}');
-                self.space(at, end, newlines);
-            } else if invisible::is_invisible(c) {
+            if invisible::is_invisible(c) {
                 self.folded.dropped.push(at);
                 word.dropped(at, end);
             } else if word.extends(c) {
@@ -371,6 +370,11 @@ fn starts_block(rest: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// `>`, and what NFKC turns into it.
+const fn is_quote(c: char) -> bool {
+    matches!(c, '>' | '\u{FF1E}' | '\u{FE65}')
 }
 
 fn is_control(byte: u8) -> bool {

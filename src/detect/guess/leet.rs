@@ -1,0 +1,130 @@
+//! Digits and signs for letters.
+
+use super::lexicon::known;
+use crate::detect::escapes::Edit;
+use crate::domain::Span;
+
+/// The letters a sign may stand for, likeliest first.
+const fn letters(byte: u8) -> &'static [u8] {
+    match byte {
+        b'0' => b"o",
+        b'1' => b"il",
+        b'2' => b"z",
+        b'3' => b"e",
+        b'4' | b'@' => b"a",
+        b'5' | b'$' => b"s",
+        b'6' => b"g",
+        b'7' | b'+' => b"t",
+        b'8' => b"b",
+        b'9' => b"g",
+        b'!' | b'|' => b"il",
+        _ => b"",
+    }
+}
+
+const fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$' | b'!' | b'|' | b'+' | b'\'')
+}
+
+/// Words with signs that are common words without them, and what stands between such words.
+pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &'static str)> {
+    let bytes = text.as_bytes();
+    let mut edits = Vec::new();
+    for near in hints.chunk_by(|a, b| *b <= *a + 192) {
+        let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
+        let (mut at, end) = (first.saturating_sub(64), (last + 136).min(bytes.len()));
+        *cost += (end - at) as u64 * 2;
+        while at > 0 && is_part(bytes[at]) && is_part(bytes[at - 1]) {
+            at -= 1;
+        }
+        let mut words: Vec<(Span, Option<Vec<u8>>)> = Vec::new();
+        while at < end {
+            if !is_part(bytes[at]) {
+                at += 1;
+                continue;
+            }
+            let start = at;
+            while at < bytes.len() && is_part(bytes[at]) {
+                at += 1;
+            }
+            let word = &bytes[start..at];
+            // An exclamation mark at the end is one.
+            let len = word.iter().rposition(|b| *b != b'!').map_or(word.len(), |i| i + 1);
+            words.push((
+                Span::new(start, start + len),
+                plain(&word[..len]).or_else(|| plain(word).filter(|_| len < word.len())),
+            ));
+            if let Some((span, Some(found))) = words.last_mut()
+                && found.len() > len
+            {
+                span.end = start + found.len();
+            }
+        }
+        let sure = |w: &(Span, Option<Vec<u8>>)| w.1.as_ref().is_some_and(|p| p.len() >= 3);
+        let count = words.iter().filter(|w| sure(w)).count();
+        let long = words.iter().filter(|w| w.1.as_ref().is_some_and(|p| p.len() >= 5)).count();
+        if count < 2 && long == 0 {
+            continue;
+        }
+        for (i, (span, found)) in words.iter().enumerate() {
+            let word = &bytes[span.start..span.end];
+            let beside = |i: Option<usize>| i.and_then(|i| words.get(i)).is_some_and(sure);
+            let read = match found {
+                Some(found) => found.clone(),
+                // Between such words a number or a name is one as well.
+                None if count >= 3 && (beside(i.checked_sub(1)) || beside(Some(i + 1))) => likely(word),
+                None => continue,
+            };
+            for (offset, (old, new)) in word.iter().zip(&read).enumerate() {
+                if !old.eq_ignore_ascii_case(new) {
+                    let at = span.start + offset;
+                    let text = char::from(*new).to_string();
+                    edits.push((Edit { span: Span::new(at, at + 1), text, weight: 2 }, "leet"));
+                }
+            }
+        }
+    }
+    edits
+}
+
+/// Every sign as its likeliest letter.
+fn likely(word: &[u8]) -> Vec<u8> {
+    word.iter().map(|b| letters(*b).first().copied().unwrap_or(*b)).collect()
+}
+
+/// The common word that a word with signs is. `None` for a word without signs, or that is none.
+fn plain(word: &[u8]) -> Option<Vec<u8>> {
+    let signs = word.iter().filter(|b| !letters(**b).is_empty()).count();
+    if signs == 0 || word.len() < 2 || word.len() > 24 || (signs == word.len() && word.len() < 3) {
+        return None;
+    }
+    let lower = likely(word).to_ascii_lowercase();
+    let choices: Vec<usize> = (0..word.len()).filter(|i| letters(word[*i]).len() > 1).take(5).collect();
+    for pick in 0..1_usize << choices.len() {
+        let mut read = lower.clone();
+        for (bit, at) in choices.iter().enumerate() {
+            read[*at] = letters(word[*at])[pick >> bit & 1];
+        }
+        let base = std::str::from_utf8(&read).ok()?;
+        let stem = base.strip_suffix('s').filter(|stem| stem.len() >= 4);
+        if known(base) || stem.is_some_and(known) {
+            return Some(read);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_with_signs_are_read_and_technical_names_are_not() {
+        for (word, read) in [("1gn0r3", "ignore"), ("4ll", "all"), ("!n$7ruc7!0n$", "instructions"), ("$3nd", "send")] {
+            assert_eq!(plain(word.as_bytes()).as_deref(), Some(read.as_bytes()), "{word}");
+        }
+        for word in ["utf8", "sha256", "x86", "v1", "h264", "2024", "ignore", "3d"] {
+            assert_eq!(plain(word.as_bytes()), None, "{word}");
+        }
+    }
+}
