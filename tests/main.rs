@@ -31,6 +31,7 @@ mod provenance;
 mod readme;
 mod report;
 mod rules;
+mod sets;
 mod store_contract;
 mod threat_cases;
 mod threats;

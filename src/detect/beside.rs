@@ -93,7 +93,8 @@ struct Read {
 
 impl Read {
     fn of(text: &str) -> Self {
-        let folded = fold_text(text);
+        // A possessive is the word it stands at.
+        let folded = fold_text(text).replace("'s ", " ").replace("’s ", " ");
         let keep = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '@' | ':' | '%');
         let tokens: Vec<String> = folded
             .split(|c: char| !keep(c))
@@ -199,7 +200,7 @@ fn is_mutation(new: &Read, old: &Read) -> bool {
     let gone: Vec<&String> = old.set.difference(&new.set).collect();
     let denial = |t: &&String| NEGATIONS.contains(&t.as_str());
     let filler = |list: &[&String]| list.iter().filter(|t| !SMALL.contains(&t.as_str()) && !is_auxiliary(t)).count();
-    if added.iter().any(|t| denial(t)) != gone.iter().any(|t| denial(t)) {
+    if added.iter().any(denial) != gone.iter().any(denial) {
         let rest: Vec<&String> = added.iter().chain(&gone).filter(|t| !denial(t)).copied().collect();
         return filler(&rest) <= 2;
     }

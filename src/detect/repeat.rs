@@ -96,7 +96,7 @@ impl Scanner {
 
     /// The rule of a detector over sets.
     pub(super) fn set_rule(&self, slug: &str) -> RuleId {
-        self.core.detector_rule(slug).unwrap_or_else(|| RuleId::new(&format!("sets.{slug}")))
+        self.core.detector_rule(slug).unwrap_or_else(|| RuleId::new(format!("sets.{slug}")))
     }
 }
 

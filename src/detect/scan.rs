@@ -162,7 +162,9 @@ impl Scanner {
     fn gaps(&self, candidate: &Candidate, report: &Report, sources: &Sources<'_>) -> Vec<Finding> {
         let taints = |text: &str| {
             let raw = self.core.run(text, Stage::Ingest, &|_, _| true);
-            raw.findings.iter().any(|f| f.severity >= Severity::High && f.confidence >= Confidence::Medium)
+            let blocks = self.core.levels().blocking;
+            let strong = |f: &Finding| f.severity >= Severity::High && f.confidence >= Confidence::Medium;
+            raw.findings.iter().any(|f| strong(f) && f.level <= blocks)
         };
         report
             .notes

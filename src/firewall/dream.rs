@@ -214,7 +214,11 @@ impl Firewall {
 
         progress(Progress::Stage("gate", applied.memories.len()));
         sources::add_memories(&mut sources, &memories);
-        let passed = self.gate_outputs(&applied.memories, &before, &ground, &plan, &accepted_ops, sources, progress)?;
+        let composed = composed(&plan, &accepted_ops);
+        for text in &composed {
+            sources.add_composed(*text);
+        }
+        let passed = self.gate_outputs(&applied.memories, &before, &ground, &composed, &sources, progress)?;
         let mut held = self.records(&passed, grant.principal());
         let mut refused = before.refused;
         refused.extend(passed.refused.iter().map(|(note, place)| refused_note(place.memory(), note)));
@@ -384,23 +388,12 @@ impl Firewall {
         outputs: &[OutputMemory],
         before: &Before,
         ground: &Ground,
-        plan: &Plan,
-        accepted: &BTreeSet<String>,
-        mut sources: Sources<'_>,
+        composed: &[Digest],
+        sources: &Sources<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Passed, FirewallError> {
         let grant = auth::authorize::<auth::Accept>(&self.operator()?)?;
-        let texts: Vec<Digest> = plan
-            .operations
-            .iter()
-            .filter(|op| accepted.contains(&op.id))
-            .filter_map(|op| op.output.as_ref())
-            .map(|output| Digest::of(&output.text))
-            .collect();
-        for text in &texts {
-            sources.add_composed(*text);
-        }
-        let acceptance = [Accepted::new(&grant, texts)];
+        let acceptance = [Accepted::new(&grant, composed.iter().copied())];
         let mut passed = Passed::default();
         let texts = outputs.iter().map(|output| output.text.peek_unscanned().as_str());
         let elsewhere = Elsewhere::of(texts, ground.base.as_ref());
@@ -414,7 +407,7 @@ impl Firewall {
                 claims: output.claims.clone(),
                 stage: Stage::Consolidate,
             };
-            passed.send(&self.scanner, &self.policy, &mut basis, &sources, Untrusted::new(candidate));
+            passed.send(&self.scanner, &self.policy, &mut basis, sources, Untrusted::new(candidate));
             progress(Progress::Done(1));
         }
         Ok(passed)
@@ -465,6 +458,12 @@ impl Firewall {
         }
         (basis.set_findings, basis.sets_incomplete) = (findings, incomplete);
     }
+}
+
+/// Statements that accepted operations write: our own code composed them.
+fn composed(plan: &Plan, accepted: &BTreeSet<String>) -> Vec<Digest> {
+    let chosen = plan.operations.iter().filter(|op| accepted.contains(&op.id));
+    chosen.filter_map(|op| op.output.as_ref()).map(|output| Digest::of(&output.text)).collect()
 }
 
 /// What other memories hold that a new note may lean on.
