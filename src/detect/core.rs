@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Limit};
-use super::detectors::{Spot, invisible, opaque, secrets};
+use super::detectors::{Spot, invisible, opaque, personal, secrets};
 use super::engine::{Engine, Hit, Probe, Scratch, Target};
 use super::kind;
 use super::model::{self, Model};
@@ -204,6 +204,7 @@ impl Pass<'_> {
             spots.extend(invisible::spots(&job.text, folded));
         }
         spots.extend(opaque::spots(&job.text, opaque_runs));
+        spots.extend(personal::spots(&job.text));
         if job.view == View::Hidden {
             spots.push(Spot { slug: "hidden-text", span: Span::new(0, job.text.len()), what: "" });
         }
@@ -337,13 +338,21 @@ impl Pass<'_> {
         Raw { findings, cues: self.cues, raised: self.raised, limits: meter.limits, likely: self.likely }
     }
 
-    /// Another rule's excerpt may not carry what the secrets detector found.
+    /// Another rule's excerpt may not carry a secret, or a number of a person.
     fn hide_secrets(&self, findings: &mut [Finding]) {
-        let named = self.core.detectors.get("secrets").map(Vec::as_slice).unwrap_or_default();
-        let ids: Vec<&RuleId> = named.iter().filter_map(|&i| self.core.rules.rules().get(i)).map(|r| &r.id).collect();
+        let slugs = ["secrets", "payment-card", "bank-account", "national-id"];
+        let named = slugs.iter().filter_map(|slug| self.core.detectors.get(*slug)).flatten();
+        let ids: Vec<&RuleId> = named.filter_map(|&i| self.core.rules.rules().get(i)).map(|r| &r.id).collect();
         let mut secret: Vec<Span> = findings.iter().filter(|f| ids.contains(&&f.rule)).map(|f| f.span).collect();
         secret.sort_unstable();
-        // Ends ascend as well: overlapping values of one rule were joined.
+        // Values of several rules may overlap: joined, their ends ascend.
+        secret.dedup_by(|next, before| {
+            let joins = next.start < before.end;
+            if joins {
+                *before = before.cover(next);
+            }
+            joins
+        });
         for finding in findings.iter_mut().filter(|f| !f.excerpt.is_empty()) {
             let from = secret.partition_point(|s| s.end <= finding.span.start);
             if secret.get(from).is_some_and(|s| s.overlaps(&finding.span)) {

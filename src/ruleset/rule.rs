@@ -7,7 +7,8 @@ use crate::domain::taxonomy::TaxonomyId;
 use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Stage, View};
 
 /// Slugs that `detector:` may name; the code behind each is in `detect`.
-pub const DETECTORS: [&str; 34] = [
+pub const DETECTORS: [&str; 39] = [
+    "bank-account",
     "bidi-controls",
     "broad-anchor",
     "campaign",
@@ -15,6 +16,7 @@ pub const DETECTORS: [&str; 34] = [
     "classifier-weak",
     "echoed-order",
     "echoed-text",
+    "email-address",
     "external-directive",
     "fragment-assembly",
     "hidden-text",
@@ -28,8 +30,11 @@ pub const DETECTORS: [&str; 34] = [
     "laundered-time",
     "mixed-script",
     "mutated-copy",
+    "national-id",
     "opaque-blob",
     "overrides-approved",
+    "payment-card",
+    "phone-number",
     "promotional-claim",
     "raised-authority",
     "repeated-claim",

@@ -2,6 +2,7 @@
 
 pub(super) mod invisible;
 pub(super) mod opaque;
+pub(super) mod personal;
 pub(super) mod secrets;
 
 use crate::domain::Span;

@@ -24,6 +24,10 @@ enum Check {
     None,
     /// The last six characters are a base62 CRC-32 of what stands between prefix and checksum.
     Crc,
+    /// The last eight characters are the CRC-32 of what stands before the underscore, in hex.
+    HexCrc,
+    /// The random part is base32: digits 0, 1, 8 and 9 do not occur.
+    Base32,
     /// At least this many bits of entropy a character, in hundredths.
     Entropy(u32),
     /// A JSON Web Token: its head is JSON.
@@ -36,9 +40,9 @@ enum Check {
 pub(in crate::detect) const SHAPES: &[Shape] = &[
     Shape {
         name: "AWS access key id",
-        keywords: &["akia", "asia", "aroa", "aida"],
-        pattern: r"\b(?P<v>(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16})\b",
-        check: Check::None,
+        keywords: &["akia", "asia", "aroa", "aida", "abia", "acca", "anpa", "aipa", "agpa"],
+        pattern: r"\b(?P<v>(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA|ANPA|AIPA|AGPA)[A-Z0-9]{16})\b",
+        check: Check::Base32,
     },
     Shape {
         name: "AWS secret key",
@@ -156,6 +160,133 @@ pub(in crate::detect) const SHAPES: &[Shape] = &[
         check: Check::None,
     },
     Shape {
+        name: "Google client secret",
+        keywords: &["gocspx-"],
+        pattern: r"\b(?P<v>GOCSPX-[A-Za-z0-9_-]{24,})",
+        check: Check::None,
+    },
+    Shape {
+        name: "Grafana token",
+        keywords: &["glsa_"],
+        pattern: r"\b(?P<v>glsa_[A-Za-z0-9]{32}_[a-f0-9]{8})\b",
+        check: Check::HexCrc,
+    },
+    Shape {
+        name: "Azure client secret",
+        keywords: &["8q~"],
+        pattern: r"(?:^|[^A-Za-z0-9_~.-])(?P<v>[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34})(?:[^A-Za-z0-9_~.-]|$)",
+        check: Check::Entropy(350),
+    },
+    Shape {
+        name: "Vault token",
+        keywords: &["hvs.", "hvb.", "hvr."],
+        pattern: r"\b(?P<v>hv[sbr]\.[A-Za-z0-9_-]{24,})",
+        check: Check::Entropy(350),
+    },
+    Shape {
+        name: "Atlassian token",
+        keywords: &["atatt3", "atctt3"],
+        pattern: r"\b(?P<v>AT[AC]TT3[A-Za-z0-9_=-]{40,})",
+        check: Check::None,
+    },
+    Shape {
+        name: "Databricks token",
+        keywords: &["dapi"],
+        pattern: r"\b(?P<v>dapi[a-f0-9]{32}(?:-\d)?)\b",
+        check: Check::Entropy(280),
+    },
+    Shape {
+        name: "Shopify token",
+        keywords: &["shpat_", "shpss_", "shpca_", "shppa_"],
+        pattern: r"\b(?P<v>shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32})\b",
+        check: Check::Entropy(280),
+    },
+    Shape {
+        name: "Square token",
+        keywords: &["sq0atp-", "sq0csp-", "eaaa"],
+        pattern: r"\b(?P<v>sq0(?:atp|csp)-[A-Za-z0-9_-]{22,43}|EAAA[A-Za-z0-9_-]{60})",
+        check: Check::None,
+    },
+    Shape {
+        name: "Mailgun key",
+        keywords: &["mailgun", "key-"],
+        pattern: r"\b(?P<v>key-[a-f0-9]{32})\b",
+        check: Check::Entropy(280),
+    },
+    Shape {
+        name: "Mailchimp key",
+        keywords: &["-us"],
+        pattern: r"\b(?P<v>[a-f0-9]{32}-us\d{1,2})\b",
+        check: Check::Entropy(280),
+    },
+    Shape {
+        name: "Discord token",
+        keywords: &["discord"],
+        pattern: r"(?i)discord[^\n]{0,40}?\b(?P<v>[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38})",
+        check: Check::Entropy(350),
+    },
+    Shape {
+        name: "service token",
+        keywords: &[
+            "lin_api_",
+            "ntn_",
+            "sntrys_",
+            "sntryu_",
+            "pul-",
+            "pmak-",
+            "nrak-",
+            "figd_",
+            "sbp_",
+            "gsk_",
+            "xai-",
+            "pplx-",
+            "r8_",
+            "dckr_pat_",
+            "rubygems_",
+            "akcp",
+            "xkeysib-",
+            "dp.pt.",
+            "dp.st.",
+            "tskey-",
+            "fo1_",
+            "nfp_",
+            "rnd_",
+            "cfut_",
+            "cio",
+            "oy2",
+            "eyjr",
+            "hrku-",
+            "wx_",
+            "sgp_",
+            "lsv2_",
+            "phc_",
+            "phx_",
+            "sk_org_",
+            "tfp_",
+            "jina_",
+            "nvapi-",
+            "fw_",
+            "ops_ey",
+            "pscale_",
+            "prefect_",
+            "glc_ey",
+        ],
+        pattern: r"\b(?P<v>(?:lin_api_[A-Za-z0-9]{32,}|ntn_[A-Za-z0-9]{40,}|sntry[su]_[A-Za-z0-9_=+/-]{40,}|pul-[a-f0-9]{40}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}|NRAK-[A-Z0-9]{27}|figd_[A-Za-z0-9_-]{36,}|sbp_[a-f0-9]{40}|gsk_[A-Za-z0-9]{48,}|xai-[A-Za-z0-9]{60,}|pplx-[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{36,}|dckr_pat_[A-Za-z0-9_-]{26,}|rubygems_[a-f0-9]{48}|AKCp[A-Za-z0-9]{60,}|xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}|dp\.[ps]t\.[A-Za-z0-9.]{40,}|tskey-[a-z]+-[A-Za-z0-9]{10,}-[A-Za-z0-9]{16,}|fo1_[A-Za-z0-9_-]{40,}|nfp_[A-Za-z0-9]{36,}|rnd_[A-Za-z0-9]{28,}|cio[A-Za-z0-9]{32}|oy2[a-z0-9]{43}|HRKU-[A-Za-z0-9_-]{36,}|sgp_[a-f0-9_]{40,}|lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}|ph[cx]_[A-Za-z0-9]{40,}|jina_[a-f0-9]{32}[A-Za-z0-9_-]{20,}|nvapi-[A-Za-z0-9_-]{60,}|pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{32,}))(?:[^A-Za-z0-9_]|$)",
+        check: Check::Entropy(300),
+    },
+    Shape {
+        name: "Alibaba access key",
+        keywords: &["ltai"],
+        pattern: r"\b(?P<v>LTAI[A-Za-z0-9]{17,21})\b",
+        check: Check::Entropy(300),
+    },
+    Shape {
+        name: "Facebook token",
+        keywords: &["eaacedeose0cba", "eaag"],
+        pattern: r"\b(?P<v>(?:EAACEdEose0cBA|EAAG)[A-Za-z0-9]{60,})",
+        check: Check::Entropy(350),
+    },
+    Shape {
         name: "JSON Web Token",
         keywords: &["eyj"],
         pattern: r"\b(?P<v>eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,})",
@@ -249,6 +380,19 @@ pub(in crate::detect) fn confirm(number: usize, text: &str, hit: Span) -> Option
                 confidence = Confidence::Medium;
             }
         }
+        Check::HexCrc => {
+            if !hex_crc_holds(value.as_str()) {
+                confidence = Confidence::Medium;
+            }
+        }
+        Check::Base32 => {
+            let random = value.as_str().bytes().skip(4);
+            if random.clone().any(|b| matches!(b, b'0' | b'1' | b'8' | b'9'))
+                || !random.clone().any(|b| b.is_ascii_digit())
+            {
+                confidence = Confidence::Medium;
+            }
+        }
         Check::Entropy(hundredths) => {
             if entropy_hundredths(value.as_str()) < hundredths || is_placeholder(value.as_str()) {
                 return None;
@@ -257,7 +401,8 @@ pub(in crate::detect) fn confirm(number: usize, text: &str, hit: Span) -> Option
         Check::Jwt => {
             let head = value.as_str().split('.').next().unwrap_or_default();
             let json = data_encoding::BASE64URL_NOPAD.decode(head.as_bytes()).ok();
-            if !json.is_some_and(|j| j.starts_with(b"{\"")) {
+            let algorithm = json.is_some_and(|j| j.starts_with(b"{\"") && j.windows(5).any(|w| w == b"\"alg\""));
+            if !algorithm {
                 confidence = Confidence::Medium;
             }
         }
@@ -366,6 +511,12 @@ fn crc_holds(token: &str) -> bool {
         value = value * 62 + u64::from(digit);
     }
     value == u64::from(crc32(random.as_bytes()))
+}
+
+/// Grafana tokens end in an underscore and the CRC-32 of what stands before it, in hex.
+fn hex_crc_holds(token: &str) -> bool {
+    let Some((body, sum)) = token.rsplit_once('_') else { return false };
+    u32::from_str_radix(sum, 16).is_ok_and(|sum| sum == crc32(body.as_bytes()))
 }
 
 /// CRC-32 as in ISO 3309, bit by bit: a token is short.
