@@ -10,10 +10,8 @@ use memgate::domain::{Authority, Channel, Confidence, Severity, Stage, Untrusted
 use memgate::ruleset::{DETECTORS, Lists, Matcher, ProblemKind, Rule, RuleSet, RuleSetError};
 
 /// Threats up to T30 that no rule names, each with the reason. Two-sided: a threat that gets a rule leaves this list.
-const NO_TEXT_RULE: [(&str, &str); 2] = [
-    ("T14", "a changed digit or host is only visible beside the approved entry"),
-    ("T15", "a loop of the agent's own notes is visible in lineage, not in words"),
-];
+const NO_TEXT_RULE: [(&str, &str); 1] =
+    [("T15", "a loop of the agent's own notes is visible in lineage, not in words")];
 /// Rules without outside ids. Two-sided.
 const NO_MAPS: [&str; 0] = [];
 /// Rules of the core families without a declared evasion. Two-sided.

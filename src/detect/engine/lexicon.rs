@@ -4,8 +4,8 @@
 //! four bytes, one bit of a table that stays in the first-level cache. What may begin inside a word is
 //! looked for at every byte, by a table of its own. Own design; the hash is Fibonacci hashing.
 
-/// Bits of the filter, by the upper bits of a hash: 8 KiB.
-const BITS: u32 = 16;
+/// Bits of a filter, by the upper bits of a hash: 32 KiB, of which honest text touches little.
+const BITS: u32 = 18;
 /// Slots of the second table, by the upper bits of the same hash.
 const SLOTS: u32 = 14;
 /// Bytes that are hashed where a word begins: the most that a literal has.
