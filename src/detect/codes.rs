@@ -202,9 +202,9 @@ fn eighty_five(token: &[u8], digit: impl Fn(u8) -> Option<u8>) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use crate::detect::triggers;
     use super::*;
     use crate::detect::disguise;
+    use crate::detect::triggers;
 
     fn spelled(text: &str) -> Vec<String> {
         let hints = triggers::hints(text);
