@@ -202,9 +202,8 @@ fn eighty_five(token: &[u8], digit: impl Fn(u8) -> Option<u8>) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::triggers;
     use super::*;
-    use crate::detect::disguise;
+    use crate::detect::{disguise, triggers};
 
     fn spelled(text: &str) -> Vec<String> {
         let hints = triggers::hints(text);

@@ -240,7 +240,12 @@ impl Blobs<'_> {
         if !closed {
             let joined: String = parts.concat();
             let Some(found) = self.decode(joined.trim_end_matches('=')) else { return false };
+            let archive = found.unit.is_none();
             self.push(found, group);
+            // An archive ends where it ends: another one may follow.
+            for run in group.iter().skip(1).filter(|run| archive && run.len() >= RUN_CHARS) {
+                self.one(*run);
+            }
             return true;
         }
         let (mut text, mut map) = (String::new(), SpanMap::default());

@@ -313,5 +313,5 @@ pub(super) fn upside_down(text: &str) -> Option<Piece> {
         out.push('\n');
         map.push_block(1, start + body.len(), line.len() - body.len());
     }
-    (!out.is_empty()).then(|| Piece { view: View::Decoded, step: "upside-down", text: out, map })
+    (!out.is_empty()).then_some(Piece { view: View::Decoded, step: "upside-down", text: out, map })
 }

@@ -164,7 +164,8 @@ pub(super) fn acrostic(text: &str, found: &Found, cost: &mut u64) -> Option<Piec
         }
     }
     let well = letters >= 10 && words * 100 >= letters * 70 && text.len() > letters;
-    (well && map.view_len() == out.len()).then(|| Piece { view: View::Decoded, step: "acrostic", text: out, map })
+    let fits = well && map.view_len() == out.len();
+    fits.then_some(Piece { view: View::Decoded, step: "acrostic", text: out, map })
 }
 
 /// Lines of one word each as one line. Where nothing but a line break stands between, folding does the same.
