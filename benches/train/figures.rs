@@ -35,6 +35,15 @@ fn share(list: &[&Scored], above: f32) -> f64 {
     list.iter().filter(|s| s.score > above).count() as f64 / list.len().max(1) as f64
 }
 
+/// Recall and false alarms from a score on.
+pub fn at(scored: &[Scored], least: f32) -> String {
+    let part = |attack: bool| {
+        let list: Vec<&Scored> = scored.iter().filter(|s| s.attack == attack).collect();
+        list.iter().filter(|s| s.score >= least).count() as f64 / list.len().max(1) as f64
+    };
+    format!("recall {:.4}, honest flagged {:.4}", part(true), part(false))
+}
+
 /// Prints the figures, by source and together.
 pub fn report(scored: &[Scored]) {
     let honest = scores(scored, false);
@@ -69,22 +78,35 @@ pub fn report(scored: &[Scored]) {
     println!("mean over sources: recall at 1 % {:.4}, auroc {:.4}", recall / count, area / count);
 }
 
-/// Score to probability in 1/65535, for an even chance of attack beforehand: how much likelier a score is among attacks than among
-/// honest texts, made monotone.
+/// Shares of honest texts at or above the knots of the calibration.
+const KNOTS: [f64; 17] =
+    [0.999, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0.025, 0.0133, 0.0067, 0.0033, 0.0017, 0.0008];
+/// Least rise between two knots, so that a higher score is always a higher probability.
+const RISE: u16 = 60;
+
+/// Score to probability in 1/65535, for an even chance of attack beforehand: how much likelier a score is among
+/// attacks than among honest texts, made to rise.
 pub fn calibrate(scored: &[Scored]) -> Vec<(f32, u16)> {
-    let (attacks, honest) = (scores(scored, true), scores(scored, false));
-    let mut cuts: Vec<f32> =
-        [2, 3, 5, 10, 20, 40, 75, 150, 300, 600, 1200].iter().map(|&n| threshold(scored, n)).collect();
-    cuts.dedup_by(|a, b| *a - *b < 0.01);
-    let mut knots = Vec::new();
-    let mut least = 0;
+    let (attacks, mut honest) = (scores(scored, true), scores(scored, false));
+    honest.sort_by(f32::total_cmp);
+    let at = |share: f64| honest[((1.0 - share) * (honest.len() - 1) as f64) as usize];
+    let mut cuts: Vec<f32> = KNOTS.iter().map(|&share| at(share)).filter(|&cut| cut > -15.0).collect();
+    cuts.dedup_by(|next, before| *next - *before < 0.02);
+    let mut knots: Vec<(f32, u16)> = Vec::new();
     for (i, &cut) in cuts.iter().enumerate() {
         let to = cuts.get(i + 1).copied().unwrap_or(f32::MAX);
         let part = |list: &[f32]| list.iter().filter(|s| **s >= cut && **s < to).count() as f64 + 0.5;
         let (a, h) = (part(&attacks) / attacks.len() as f64, part(&honest) / honest.len() as f64);
-        let level = (a / (a + h) * 65535.0) as u16;
-        least = least.max(level);
-        knots.push((cut, least));
+        let level = (a / (a + h) * 64000.0) as u16;
+        let least = knots.last().map_or(0, |knot| knot.1.saturating_add(RISE));
+        knots.push((cut, level.max(least)));
+    }
+    // Far outside what was seen: nearly impossible, nearly certain.
+    let (low, high) = (knots[0], knots[knots.len() - 1]);
+    knots.insert(0, (low.0 - 6.0, 0));
+    knots.push((high.0 + 8.0, 65535));
+    if knots[1].1 == 0 {
+        knots[1].1 = 1;
     }
     knots
 }

@@ -49,7 +49,7 @@ pub(super) const PAGES: &[Page] = &[
         "detect-example-no-keyword",
         4,
         "A 'fires' example contains none of the rule's keywords.",
-        "Keywords are the prefilter: a text without them never reaches the pattern.",
+        "Keywords say where to look when the pattern alone does not tell.",
         "Add a keyword that this text has, folded.",
     ),
     page(
@@ -324,6 +324,13 @@ pub(super) const PAGES: &[Page] = &[
         "A rule has fewer than two 'fires' or two 'quiet' examples.",
         "Examples are the rule's tests.",
         "Give two that fire and two that stay quiet, one of them a near miss.",
+    ),
+    page(
+        "ruleset-too-large",
+        4,
+        "All packs together are too many bytes or rules.",
+        "Each rule costs memory and start-up time, so a set has a ceiling: 10,000 rules in 16 MiB.",
+        "Load fewer packs; several narrow rules can often be one.",
     ),
     page(
         "ruleset-unknown-detector",
