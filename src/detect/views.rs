@@ -195,8 +195,16 @@ fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> 
     let (parts, strips) = markup::parts(text);
     pieces.extend(parts);
     pieces.extend(escapes::rewrite(text, View::Markup, &strips));
-    for edits in [escapes::escapes(text), escapes::quoted_printable(text), escapes::concatenations(text)] {
-        pieces.extend(escapes::rewrite(text, View::Decoded, &edits));
+    let marks = escapes::escapes(text);
+    for edits in [&marks, &escapes::quoted_printable(text), &escapes::concatenations(text)] {
+        pieces.extend(escapes::rewrite(text, View::Decoded, edits));
+    }
+    // Of two kinds one may stand inside the other: undone together, they would be undone in the wrong order.
+    if marks.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+        for step in ["percent", "entity", "escape"] {
+            let alone: Vec<_> = marks.iter().filter(|edit| edit.1 == step).cloned().collect();
+            pieces.extend(escapes::rewrite(text, View::Decoded, &alone));
+        }
     }
     let hints = triggers::hints(text);
     pieces.extend(codes::lists(text, &hints, &mut meter.steps));

@@ -26,7 +26,7 @@ pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'stat
     // A joined text brings its own words along.
     pieces.extend(escapes::rewrite_within(text, View::Decoded, &layout::joined(text, &hints.tokens, cost), 24));
     let found = lines::look(text);
-    edits.push(lines::word_lines(text, &found.words));
+    edits.push(lines::word_lines(&found.words));
     edits.push(lines::broken(text, &found.breaks));
     if !text.is_ascii() {
         edits.push(letterlike::edits(text));
