@@ -203,8 +203,7 @@ fn eighty_five(token: &[u8], digit: impl Fn(u8) -> Option<u8>) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::disguise;
-    use crate::detect::triggers;
+    use crate::detect::{disguise, triggers};
 
     fn spelled(text: &str) -> Vec<String> {
         let hints = triggers::hints(text);

@@ -212,7 +212,7 @@ struct Decoded {
 
 impl Blobs<'_> {
     fn one(&mut self, run: Span) -> bool {
-        self.meter.steps += run.len() as u64 * 2;
+        self.meter.steps += run.len().min(2 * HEAD) as u64;
         let whole = run.slice(self.text).unwrap_or_default();
         let trimmed = whole.trim_end_matches('=');
         // A run may begin with letters that belong to a word before it: `/` and `-` join.
@@ -234,13 +234,18 @@ impl Blobs<'_> {
     /// Several runs as one: their characters in a row, or what each of them decodes to.
     fn together(&mut self, group: &[Span]) -> bool {
         let len: usize = group.iter().map(Span::len).sum();
-        self.meter.steps += len as u64 * 2;
+        self.meter.steps += len as u64;
         let parts: Vec<&str> = group.iter().filter_map(|run| run.slice(self.text)).collect();
         let closed = parts.iter().rev().skip(1).any(|part| part.ends_with('='));
         if !closed {
             let joined: String = parts.concat();
             let Some(found) = self.decode(joined.trim_end_matches('=')) else { return false };
+            let archive = found.unit.is_none();
             self.push(found, group);
+            // An archive ends where it ends: another one may follow.
+            for run in group.iter().skip(1).filter(|run| archive && run.len() >= RUN_CHARS) {
+                self.one(*run);
+            }
             return true;
         }
         let (mut text, mut map) = (String::new(), SpanMap::default());
@@ -274,6 +279,7 @@ impl Blobs<'_> {
     }
 
     fn push(&mut self, found: Decoded, spans: &[Span]) {
+        self.meter.steps += found.text.len() as u64;
         let map = match found.unit {
             Some(unit) => quanta(spans, found.text.len(), unit),
             None => {

@@ -29,7 +29,9 @@ pub(super) fn rotated(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
     for near in signs.chunk_by(|a, b| b.start <= a.end + 200) {
         let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
         // Decided on the part that shows the signs: the rest of a line may be plain.
-        let core = on_borders(text, Span::new(first.start.saturating_sub(32), (last.end + 32).min(text.len())));
+        let lines = (line_around(text, first.start, REACH).start, line_around(text, last.end, REACH).end);
+        let core = Span::new(first.start.saturating_sub(32).max(lines.0), (last.end + 32).min(lines.1));
+        let core = on_borders(text, core);
         *cost += core.len() as u64 * 2;
         let Some(by) = core.slice(text).and_then(shift) else { continue };
         let region = reach(text, core);
@@ -110,7 +112,9 @@ pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64) -> Option<Piece>
     let turn = |b: u8| if b.is_ascii_graphic() { (b - 33 + 47) % 94 + 33 } else { b };
     for near in signs.chunk_by(|a, b| b.start <= a.end + 200).take(64) {
         let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
-        let core = on_borders(text, Span::new(first.start.saturating_sub(20), (last.end + 20).min(text.len())));
+        // A few lines tell.
+        let end = (last.end + 20).min(first.start + REACH).min(text.len());
+        let core = on_borders(text, Span::new(first.start.saturating_sub(20), end));
         *cost += core.len() as u64 * 4;
         let piece = substitute(text, core, "rot47", turn)?;
         let (own, sum) = (reads(core.slice(text)?), reads(&piece.text));
@@ -237,7 +241,8 @@ pub(super) fn spelled(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
     let (mut out, mut map, mut count) = (String::new(), SpanMap::default(), 0);
     let mut seen = 0;
     for sign in signs {
-        if sign.start < seen {
+        let word = sign.slice(text).map(str::trim).unwrap_or_default();
+        if sign.start < seen || letter(word).is_none() {
             continue;
         }
         let line = line_around(text, sign.start, REACH * 8);

@@ -2,8 +2,11 @@
 
 use super::lexicon::{known, reads, segment};
 use crate::detect::escapes::Edit;
+use crate::detect::span::floor_char;
 use crate::domain::Span;
 
+/// Letters of a run without spaces that are cut into words.
+const GLUED: usize = 1500;
 /// Bytes between two letters that belong to one spaced-out text.
 const GAP: usize = 48;
 
@@ -173,7 +176,9 @@ pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> Vec<(Edit, 
         if found.len() >= 4 && sum.words >= 4 && sum.percent() >= 60 {
             edits.extend(found.into_iter().map(|edit| (edit, "joined-words")));
         } else if bytes.iter().filter(|b| b.is_ascii_alphabetic()).count() * 10 >= bytes.len() * 9 {
-            *cost += token.len() as u64 * 18;
+            // The first words of a longer run tell as much.
+            let part = &part[..floor_char(part, GLUED)];
+            *cost += part.len() as u64 * 18;
             let (starts, sum) = segment(&part.to_ascii_lowercase());
             if part.is_ascii() && sum.words >= 4 && sum.percent() >= 85 {
                 edits.extend(starts.into_iter().filter(|s| *s > 0).map(|s| {

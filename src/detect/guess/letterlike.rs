@@ -197,7 +197,8 @@ pub(super) fn symbols(text: &str) -> Vec<(Edit, &'static str)> {
     while let Some((at, c)) = chars.next() {
         let end = at + c.len_utf8();
         let after = chars.peek().map(|(_, c)| *c);
-        let weight = if c.is_ascii()
+        let weight = if is_drawing(c)
+            || c.is_ascii()
             || is_invisible(c)
             || drawn(c).is_some()
             || c.nfkc().next().is_some_and(char::is_alphanumeric)
@@ -235,6 +236,11 @@ pub(super) fn symbols(text: &str) -> Vec<(Edit, &'static str)> {
         }
     }
     edits
+}
+
+/// Lines and boxes of diagrams, and signs that stand beside words and numbers everywhere.
+const fn is_drawing(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{21FF}' | '\u{2500}'..='\u{259F}' | '\u{A9}' | '\u{AE}' | '\u{B0}' | '\u{2122}' | '\u{25CF}' | '\u{25CB}')
 }
 
 /// Turned letters, in the order of the alphabet; letters that look the same turned stand for themselves.
@@ -313,5 +319,5 @@ pub(super) fn upside_down(text: &str) -> Option<Piece> {
         out.push('\n');
         map.push_block(1, start + body.len(), line.len() - body.len());
     }
-    (!out.is_empty()).then(|| Piece { view: View::Decoded, step: "upside-down", text: out, map })
+    (!out.is_empty()).then_some(Piece { view: View::Decoded, step: "upside-down", text: out, map })
 }

@@ -55,7 +55,10 @@ pub(super) struct Reads {
 impl Reads {
     /// Known letters, percent of all.
     pub(super) const fn percent(self) -> usize {
-        if self.letters == 0 { 0 } else { self.known * 100 / self.letters }
+        match (self.known * 100).checked_div(self.letters) {
+            Some(percent) => percent,
+            None => 0,
+        }
     }
     /// True for a reading that is language: most letters known, and more than a word or two.
     pub(super) const fn well(self) -> bool {

@@ -164,18 +164,16 @@ pub(super) fn acrostic(text: &str, found: &Found, cost: &mut u64) -> Option<Piec
         }
     }
     let well = letters >= 10 && words * 100 >= letters * 70 && text.len() > letters;
-    (well && map.view_len() == out.len()).then(|| Piece { view: View::Decoded, step: "acrostic", text: out, map })
+    let fits = well && map.view_len() == out.len();
+    fits.then_some(Piece { view: View::Decoded, step: "acrostic", text: out, map })
 }
 
-/// Lines of one word each as one line. Where nothing but a line break stands between, folding does the same.
-pub(super) fn word_lines(text: &str, runs: &[Vec<Span>]) -> Vec<(Edit, &'static str)> {
+/// Lines of one word each as one line.
+pub(super) fn word_lines(runs: &[Vec<Span>]) -> Vec<(Edit, &'static str)> {
     let mut edits = Vec::new();
     for run in runs {
         let gaps = run.windows(2).map(|w| Span::new(w[0].end, w[1].start));
-        edits.extend(gaps.map(|span| {
-            let weight = if span.slice(text) == Some("\n") { 0 } else { 2 };
-            (Edit { span, text: " ".to_owned(), weight }, "word-lines")
-        }));
+        edits.extend(gaps.map(|span| (Edit { span, text: " ".to_owned(), weight: 2 }, "word-lines")));
     }
     edits
 }

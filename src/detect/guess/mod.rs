@@ -26,7 +26,7 @@ pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'stat
     // A joined text brings its own words along.
     pieces.extend(escapes::rewrite_within(text, View::Decoded, &layout::joined(text, &hints.tokens, cost), 24));
     let found = lines::look(text);
-    edits.push(lines::word_lines(text, &found.words));
+    edits.push(lines::word_lines(&found.words));
     edits.push(lines::broken(text, &found.breaks));
     if !text.is_ascii() {
         edits.push(letterlike::edits(text));
@@ -62,8 +62,22 @@ pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'stat
     }
     pieces.extend(order::reversed_words(text, &backwards, cost));
     pieces.extend(cipher::rotated(text, &rare, cost));
-    pieces.retain(|piece| !steps.contains(&piece.step));
+    // Faint guesses stand on each other in one order only.
+    let place = |step: &str| FAINT.iter().position(|faint| *faint == step);
+    let last = steps.last().and_then(|step| place(step));
+    pieces.retain(|piece| {
+        let first = place(piece.step).zip(last).is_none_or(|(this, last)| this >= last);
+        first && !steps.contains(&piece.step)
+    });
     pieces
+}
+
+/// Guesses about the spacing alone: nothing but the rules says that they are right, and honest text has some.
+const FAINT: [&str; 6] = ["symbols", "hyphenation", "broken-words", "word-lines", "joined-words", "reversed-words"];
+
+/// True for a guess that a text hardly has to show a sign for.
+pub(super) fn is_faint(step: &str) -> bool {
+    FAINT.contains(&step)
 }
 
 /// True for a short text of Latin letters that holds hardly any known word.
@@ -71,9 +85,10 @@ fn reads_like_nothing(text: &str) -> bool {
     if text.len() > SHORT || text.len() < 16 {
         return false;
     }
-    let visible = text.bytes().filter(u8::is_ascii_graphic).count();
+    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
     let sum = lexicon::reads(text);
-    visible * 10 >= text.len() * 7 && sum.percent() < 30
+    let visible = text.bytes().filter(u8::is_ascii_graphic).count();
+    (letters >= 12 || visible * 10 >= text.len() * 7) && sum.percent() < 30
 }
 
 /// Longest text that is looked at for a cipher without a sign of one, bytes.

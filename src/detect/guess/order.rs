@@ -3,7 +3,7 @@
 use super::lexicon::{Reads, reads};
 use super::line_around;
 use crate::detect::decode::Piece;
-use crate::detect::span::SpanMap;
+use crate::detect::span::{SpanMap, floor_char};
 use crate::domain::{Span, View};
 
 /// Bytes around the first and last line that reads from right to left in which other lines are turned as well.
@@ -37,10 +37,12 @@ pub(super) fn turned(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> {
         let mut at = line_around(text, first.start.saturating_sub(AROUND), REACH).start;
         let end = (last.end + AROUND).min(text.len());
         let mut all = Vec::new();
+        let mut known = parts.iter().copied().peekable();
         while at < end {
             let line = line_around(text, at, REACH);
             at = line.end.max(at) + 1;
-            match parts.iter().find(|part| part.overlaps(&line)) {
+            while known.next_if(|part| part.end <= line.start).is_some() {}
+            match known.peek().filter(|part| part.overlaps(&line)) {
                 Some(part) => all.push(*part),
                 None if reads(line.slice(text).unwrap_or_default()).percent() < 40 => all.push(line),
                 None => {}
@@ -69,7 +71,16 @@ pub(super) fn turned(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> {
         }
         words.line(part.end);
     }
-    vec![whole.piece("reversed"), words.piece("mirrored-words")]
+    // Where one of the two has its words in order, the other has not.
+    let (a, b) = (ordered(&whole.text), ordered(&words.text));
+    let mut pieces = Vec::new();
+    if a + 1 >= b {
+        pieces.push(whole.piece("reversed"));
+    }
+    if b + 1 >= a {
+        pieces.push(words.piece("mirrored-words"));
+    }
+    pieces
 }
 
 /// The part of a line that reads from right to left: between the first and the last word that does.
@@ -172,6 +183,20 @@ const PAIRS: [(&str, &str); 30] = [
     ("of", "your"),
     ("if", "you"),
 ];
+
+/// Pairs of words in their usual order, less those in the other, in the first part of a text.
+fn ordered(text: &str) -> i32 {
+    let head = &text[..floor_char(text, REACH)];
+    let lower = head.to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    words
+        .windows(2)
+        .map(|w| {
+            let is = |a: usize, b: usize| i32::from(PAIRS.iter().any(|(x, y)| *x == w[a] && *y == w[b]));
+            is(0, 1) - is(1, 0)
+        })
+        .sum()
+}
 
 /// Lines with their words in reverse order.
 pub(super) fn reversed_words(text: &str, lines: &[Span], cost: &mut u64) -> Option<Piece> {
