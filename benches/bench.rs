@@ -41,6 +41,9 @@ const VERSIONS: u64 = 1_000;
 fn main() {
     divan::main();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if arguments.is_empty() || arguments == ["scan_summary"] {
+        scan_summary();
+    }
     if arguments.is_empty() {
         summary();
     }
@@ -353,13 +356,13 @@ fn peak() -> Option<f64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)
 }
 
-/// Every figure once more on one line each, beside its target.
-fn summary() {
-    println!(
-        "\nSummary ({} rules, every view; scans in core time, the rest in wall time)",
-        scanner().rules().rules().len()
-    );
-    let line = |what: &str, figure: String, target: &str| println!("  {what:<44} {figure:>14}   {target}");
+fn line(what: &str, figure: String, target: &str) {
+    println!("  {what:<44} {figure:>14}   {target}");
+}
+
+/// Scan rates, in time on a core: `cargo bench -- scan_summary`.
+fn scan_summary() {
+    println!("\nScans ({} rules, every view; time on a core)", scanner().rules().rules().len());
     let rate = |bytes: usize, time| format!("{:.1} MB/s", megabytes_per_second(bytes, time));
     let texts = text::plain(16, 64 << 10);
     let time = median_core(5, || examine(&texts));
@@ -373,7 +376,11 @@ fn summary() {
     let memories = text::honest_memory();
     let time = median_core(5, || scan(&memories));
     line("scan, honest memory folder", rate(bytes_in(&memories), time), "");
+}
 
+/// Every other figure once more on one line each, beside its target.
+fn summary() {
+    println!("\nSummary (wall time)");
     let night = night();
     let events: usize = night.sessions.iter().map(|s| s.events.len()).sum();
     let bytes: usize = night.sessions.iter().flat_map(|s| &s.events).map(|e| e.text().len()).sum();

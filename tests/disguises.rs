@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use memgate::detect::disguise::{self, Transform};
 use memgate::detect::{Budget, Examined, Scanner};
-use memgate::domain::{Authority, Channel, Confidence, Severity, Stage, Untrusted};
+use memgate::domain::{Authority, Channel, Confidence, Finding, Severity, Stage, Untrusted};
 use memgate::ruleset::RuleSet;
 
 fn scanner() -> &'static Scanner {
@@ -22,7 +22,11 @@ fn examine(text: &str, channel: Channel) -> Examined {
 /// Rules that would hold the text: one `high` or `critical`, or two of `medium`. Empty when it passes.
 /// A rule about the form (invisible characters, an opaque blob) does not count: only what the words say.
 fn holding(examined: &Examined) -> BTreeSet<String> {
-    let sure = examined.findings().iter().filter(|f| f.confidence >= Confidence::Medium);
+    holding_of(examined, |_| true)
+}
+
+fn holding_of(examined: &Examined, keep: impl Fn(&Finding) -> bool) -> BTreeSet<String> {
+    let sure = examined.findings().iter().filter(|f| f.confidence >= Confidence::Medium && keep(f));
     let worded = sure.filter(|f| !f.excerpt.is_empty() && f.severity >= Severity::Medium);
     let (strong, medium): (Vec<_>, Vec<_>) = worded.partition(|f| f.severity >= Severity::High);
     let ids = |list: &[&memgate::domain::Finding]| -> BTreeSet<String> {
@@ -124,5 +128,56 @@ fn loss_of_recall_by_disguise() {
     }
     for (depth, (count, sum)) in by_depth {
         eprintln!("depth {depth}: {count} disguises, mean loss {:.1} points", sum / count as f64);
+    }
+}
+
+/// Prints the honest texts that are held only because of what was decoded or guessed in them.
+#[test]
+#[ignore = "needs: MEMGATE_CORPUS=<folder of labelled .jsonl>"]
+fn honest_texts_that_only_a_decoded_view_holds() {
+    let every: usize = std::env::var("MEMGATE_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let folder = std::env::var("MEMGATE_CORPUS").unwrap();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let mut rows: Vec<(String, Row)> = Vec::new();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "jsonl")) {
+        let source = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(file).unwrap();
+        let honest = text.lines().map(|line| serde_json::from_str::<Row>(line).unwrap()).filter(|row| row.label == 0);
+        rows.extend(honest.map(|row| (source.clone(), row)));
+    }
+    let rows: Vec<_> = rows.into_iter().step_by(every).collect();
+    let (mut held, mut decoded, mut partial) = (0, 0, 0);
+    let mut steps: BTreeMap<String, usize> = BTreeMap::new();
+    for (source, row) in &rows {
+        let channel = match row.channel.as_str() {
+            "user" => Channel::User,
+            "memory" => Channel::Memory,
+            _ => Channel::Tool,
+        };
+        let (views, _) = memgate::detect::views(&row.text, &Budget::default());
+        for view in views.iter().filter(|v| v.view == memgate::domain::View::Decoded) {
+            *steps.entry(view.decoding.join(" > ")).or_default() += view.text.len();
+        }
+        let examined = examine(&row.text, channel);
+        let all = holding(&examined);
+        held += usize::from(!all.is_empty());
+        partial += usize::from(!examined.coverage().is_full());
+        if !all.is_empty() && holding_of(&examined, |f| f.view != memgate::domain::View::Decoded).is_empty() {
+            decoded += 1;
+            for f in examined.findings().iter().filter(|f| f.view == memgate::domain::View::Decoded) {
+                eprintln!("{source} {} {:?} {:?}", f.rule, f.decoding, f.excerpt);
+            }
+        }
+    }
+    let bytes: usize = rows.iter().map(|r| r.1.text.len()).sum();
+    eprintln!(
+        "{} texts, {bytes} bytes, {held} held, {decoded} by a decoded view alone, {partial} incomplete",
+        rows.len()
+    );
+    let mut steps: Vec<_> = steps.into_iter().map(|(step, len)| (len, step)).collect();
+    steps.sort_unstable_by(|a, b| b.cmp(a));
+    for (len, step) in steps.iter().take(40) {
+        eprintln!("{len:8} bytes in {step}");
     }
 }

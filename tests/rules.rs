@@ -10,10 +10,8 @@ use memgate::domain::{Authority, Channel, Confidence, Severity, Stage, Untrusted
 use memgate::ruleset::{DETECTORS, Lists, Matcher, ProblemKind, Rule, RuleSet, RuleSetError};
 
 /// Threats up to T30 that no rule names, each with the reason. Two-sided: a threat that gets a rule leaves this list.
-const NO_TEXT_RULE: [(&str, &str); 2] = [
-    ("T14", "a changed digit or host is only visible beside the approved entry"),
-    ("T15", "a loop of the agent's own notes is visible in lineage, not in words"),
-];
+const NO_TEXT_RULE: [(&str, &str); 1] =
+    [("T15", "a loop of the agent's own notes is visible in lineage, not in words")];
 /// Rules without outside ids. Two-sided.
 const NO_MAPS: [&str; 0] = [];
 /// Rules of the core families without a declared evasion. Two-sided.
@@ -448,6 +446,97 @@ fn hostile_text_costs_at_most_one_look_per_rule_and_byte() {
     let scanner = Scanner::new(Arc::clone(rules()), budget);
     let examined = scanner.examine(&Untrusted::new(&text), Stage::Write, Channel::Memory, Authority::External);
     assert!(!examined.coverage().limits().iter().any(|l| l.name() == "steps"), "{:?}", examined.coverage());
+}
+
+fn simple(number: usize, keyword: &str, pattern: &str) -> String {
+    GOOD.replace("injection.sample", &format!("injection.sample-{number}"))
+        .replace("[zebra]", &format!("[{keyword}]"))
+        .replace(r"'\bzebra\b'", &format!("'{pattern}'"))
+}
+
+fn codes_of(packs: Vec<(String, String)>) -> Vec<ProblemKind> {
+    match RuleSet::from_packs(packs) {
+        Ok(_) => Vec::new(),
+        Err(RuleSetError::Refused { problems }) => problems.iter().map(|p| p.kind).collect(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// A flood of rules is refused before one of them is compiled; what is within the ceiling scans to the end.
+#[test]
+fn a_hundred_thousand_rules_are_refused_and_a_thousand_scan_within_budget() {
+    let flood = |rules: usize, per: usize| -> Vec<(String, String)> {
+        let one = |n: usize| simple(n, &format!("zebra{n}x"), &format!(r"\bzebra{n}x\s+(?:herd|foal)"));
+        (0..rules / per)
+            .map(|file| (format!("injection/f{file}.yaml"), (0..per).map(|n| one(file * per + n)).collect()))
+            .collect()
+    };
+    // In one file, and over many: the ceiling of bytes and the ceiling of rules.
+    assert_eq!(codes_of(flood(100_000, 100_000)), [ProblemKind::TooLarge]);
+    let lean = "- {id: injection.a, title: t, status: preview, since: 0.1.0, severity: low, confidence: low, stages: [write], maps: [], threats: [T01], why: w, advice: a, examples: {fires: [], quiet: []}}\n";
+    let many: Vec<(String, String)> =
+        (0..60).map(|file| (format!("injection/f{file}.yaml"), lean.repeat(1_000))).collect();
+    assert!(codes_of(many).contains(&ProblemKind::TooLarge));
+    let set = RuleSet::from_packs(flood(1_000, 100)).unwrap();
+    let scanner = Scanner::new(Arc::new(set), Budget::default());
+    let text: String = (0..2_000).map(|n| format!("zebra{n}x herd. ")).collect();
+    let examined = scanner.examine(&Untrusted::new(&text), Stage::Write, Channel::Memory, Authority::External);
+    assert!(examined.coverage().is_full(), "{:?}", examined.coverage());
+    assert_eq!(examined.findings().iter().filter(|f| f.rule.as_str().starts_with("injection.sample")).count(), 1_000);
+}
+
+/// Patterns that send a backtracking engine into exponential time: refused for their size, or linear.
+#[test]
+fn patterns_that_look_exponential_are_refused_or_cost_no_more_than_their_window() {
+    let attack = format!("zebra {}!", "a".repeat(64 * 1024));
+    for (number, pattern) in [
+        r"zebra (?:a+)+$",
+        r"zebra (?:a|aa)+b",
+        r"zebra (?:a|a)*b",
+        r"zebra (?:a*)*b",
+        r"zebra (?:.*a){12}b",
+        r"zebra (?:a?){40}a{40}b",
+        r"zebra (?:a{1,20}){1,20}b",
+        r"zebra (?:(?:(?:a+)+)+)+b",
+        r"zebra (?:\w+\s?)*b$",
+        r"zebra (?:[a-z]+)*[0-9]",
+        r"zebra (?:a{1,60}){1,60}{1,60}",
+        r"zebra (?:\w{1,100}){1,100}",
+        r"zebra (?:(?:\pL{1,50}){1,50}){1,50}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let pack = simple(number, "zebra", pattern);
+        let started = std::time::Instant::now();
+        match RuleSet::from_packs([("injection/sample.yaml", pack)]) {
+            Err(RuleSetError::Refused { problems }) => {
+                assert_eq!(problems[0].kind, ProblemKind::BadPattern, "{pattern}")
+            }
+            Err(other) => panic!("{other}"),
+            Ok(set) => {
+                let scanner = Scanner::new(Arc::new(set), Budget::default());
+                let text = Untrusted::new(&attack);
+                let examined = scanner.examine(&text, Stage::Write, Channel::Memory, Authority::External);
+                assert!(examined.coverage().is_full(), "{pattern}: {:?}", examined.coverage());
+            }
+        }
+        // Exponential time would not end at all; half a minute is for a machine under load.
+        assert!(started.elapsed().as_secs() < 30, "{pattern}");
+    }
+}
+
+/// Aliases that multiply, and nesting without end: the parser gives up, the process does not.
+#[test]
+fn yaml_that_unfolds_without_end_is_refused() {
+    let mut bomb = String::from("- &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let before = format!("*a{}, ", level - 1).repeat(10);
+        let _ = writeln!(bomb, "- &a{level} [{}]", before.trim_end_matches(", "));
+    }
+    for pack in [bomb, "[".repeat(200_000), "- {".repeat(50_000), "- id: &a *a\n".to_owned()] {
+        assert_eq!(codes_of(vec![("injection/bomb.yaml".to_owned(), pack)]), [ProblemKind::Schema]);
+    }
 }
 
 /// Prints what fires on each line of a file: how a rule author tries wordings.

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::budget::Budget;
+use super::repeat::Voice;
 use super::scan::Scanner;
 use super::score::Levels;
-use super::{normalize, views};
+use super::set::SetReport;
+use super::{normalize, provenance, views};
 use crate::domain::{Authority, Channel, Coded, Family, RuleId, Untrusted};
 use crate::ruleset::{Matcher, Rule, RuleSet};
 
@@ -151,6 +153,18 @@ fn fires(scanner: &Scanner, rule: &Rule, text: &str) -> (bool, bool) {
         let report = scanner.scan_set(&members);
         return (!report.findings.is_empty(), report.coverage.is_full());
     }
+    if let Some(report) = example_set(scanner, rule, text.peek_unscanned()) {
+        return (report.findings.iter().any(|f| f.rule == rule.id), report.coverage.is_full());
+    }
+    if let Matcher::Detector(slug) = &rule.matcher
+        && provenance::SLUGS.contains(&slug.as_str())
+    {
+        let Some((candidate, sources)) = provenance::example::parse(text.peek_unscanned()) else {
+            return (false, false);
+        };
+        let scanned = scanner.scan_with(Untrusted::new(candidate), &sources);
+        return (scanned.findings().iter().any(|f| f.rule == rule.id), scanned.coverage().is_full());
+    }
     let mut full = true;
     let fires = rule.stages.iter().any(|&stage| {
         let examined = scanner.examine(&text, stage, channel, Authority::External);
@@ -158,4 +172,30 @@ fn fires(scanner: &Scanner, rule: &Rule, text: &str) -> (bool, bool) {
         examined.findings().iter().any(|f| f.rule == rule.id)
     });
     (fires, full)
+}
+
+/// An example of a detector over several texts: `principal/session: text`, or `known: …` and `new: …`, one a line.
+fn example_set(scanner: &Scanner, rule: &Rule, text: &str) -> Option<SetReport> {
+    let Matcher::Detector(slug) = &rule.matcher else { return None };
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    match slug.as_str() {
+        "repeated-claim" | "campaign" | "shrinking-series" => {
+            let voices: Vec<Voice<'_>> = lines
+                .filter_map(|(who, text)| {
+                    let (principal, session) = who.split_once('/')?;
+                    Some(Voice { text, principal, session: session.parse().ok()? })
+                })
+                .collect();
+            Some(scanner.hear(&voices))
+        }
+        "mutated-copy" | "overrides-approved" | "trigger-token" | "broad-anchor" => {
+            let (new, known): (Vec<_>, Vec<_>) = lines.partition(|(side, _)| *side == "new");
+            let texts = |list: Vec<(&str, &'_ str)>| list.into_iter().map(|(_, text)| text.to_owned()).collect();
+            let (new, known): (Vec<String>, Vec<String>) = (texts(new), texts(known));
+            let new: Vec<&str> = new.iter().map(String::as_str).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            Some(scanner.lay_beside(&new, &known))
+        }
+        _ => None,
+    }
 }

@@ -28,6 +28,7 @@ const WEAK: &str = "classifier-weak";
 pub(super) type CameBy<'a> = dyn Fn(&Span, &[Channel]) -> bool + 'a;
 
 /// Everything found in one text.
+#[derive(Clone)]
 pub(super) struct Raw {
     pub(super) findings: Vec<Finding>,
     pub(super) cues: Vec<(Kind, Span)>,
@@ -122,6 +123,17 @@ impl Core {
     pub(super) fn detector_rule(&self, slug: &str) -> Option<RuleId> {
         let first = self.detectors.get(slug)?.first()?;
         self.rules.rules().get(*first).map(|rule| rule.id.clone())
+    }
+
+    /// Findings of the rules that name a coded detector which looks at more than one text.
+    pub(super) fn found(&self, slug: &str, span: Span, stage: Stage, what: &str) -> Vec<Finding> {
+        let named = self.detectors.get(slug).map(Vec::as_slice).unwrap_or_default();
+        named
+            .iter()
+            .filter_map(|&i| self.rules.rules().get(i))
+            .filter(|rule| rule.runs_at(stage))
+            .map(|rule| finding(rule, View::Structure, span, Vec::new(), what, None, ""))
+            .collect()
     }
 
     /// Examines one text at one stage.

@@ -31,9 +31,10 @@ pub(super) struct Piece {
 
 /// True for text that a person or a model could read, or that is encoded once more; `min` characters at least.
 pub(super) fn is_plausible(text: &str, min: usize) -> bool {
-    let (mut total, mut good, mut letters, mut visible) = (0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut total, mut good, mut letters, mut visible, mut foreign) = (0_usize, 0_usize, 0_usize, 0_usize, 0_usize);
     for c in text.chars() {
         total += 1;
+        foreign += usize::from(!c.is_ascii());
         visible += usize::from(matches!(c, ' '..='~' | '\n' | '\r' | '\t'));
         if c.is_alphabetic() {
             letters += 1;
@@ -53,8 +54,9 @@ pub(super) fn is_plausible(text: &str, min: usize) -> bool {
     // Noise is hardly ever visible all along: this is Morse, base85, numbers or a cipher.
     let coded = visible == total && total >= 16;
     // Text that is encoded once more has few letters of its own.
-    let encoded = || escapes(text).len() * 6 >= total || hex_text(text).is_some();
-    coded || (good * 100 >= total * 55 && letters * 100 >= total * 25) || encoded()
+    let encoded = || escapes(text).len() * 10 >= total || hex_text(text).is_some();
+    // Nor is it UTF-8 by chance, many times over.
+    coded || foreign >= 8 || (good * 100 >= total * 55 && letters * 100 >= total * 25) || encoded()
 }
 
 /// True for what a list of numbers spells when it spells something: plain numbers are often visible characters
@@ -72,16 +74,13 @@ pub(super) fn reads_like_text(text: &str) -> bool {
     let letters = count(|b| b.is_ascii_alphabetic());
     let small = count(|b| b.is_ascii_lowercase());
     let code = count(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_'));
-    let sparse = count(|b| {
-        b.is_ascii_digit()
-            || b.is_ascii_whitespace()
-            || matches!(b, b'.' | b'-' | b'/' | b',' | b'|' | b'x' | b'a'..=b'f')
-    });
+    // Digits and what stands between the numbers of one more list, or the signs of an escape.
+    let sparse = count(|b| b.is_ascii_hexdigit() || b.is_ascii_whitespace() || b".-/,|x[]{}=;%&#\\u".contains(&b));
     let language = total >= 12 && small * 10 >= total * 3;
     let words = (letters + blank) * 100 >= total * 75 && (blank * 25 >= total || total < 25 && small * 2 >= total);
     let run = total >= 24 && code == total && small * 5 >= total;
     let numbers = total >= 24 && sparse == total;
-    language || words || run || numbers || escapes(text).len() * 6 >= total
+    language || words || run || numbers || escapes(text).len() * 10 >= total
 }
 
 /// Runs of the base64 alphabet (both forms) of at least [`RUN_CHARS`], joined over line breaks.

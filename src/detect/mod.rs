@@ -4,6 +4,7 @@
 //! May touch: `domain`, `notes`, `ruleset`.
 //! Never: decides; never says that it read what it did not read.
 
+pub mod beside;
 pub mod budget;
 pub mod check;
 mod codes;
@@ -21,7 +22,9 @@ mod inflate;
 pub mod kind;
 mod markup;
 pub mod model;
+mod near;
 pub mod normalize;
+pub mod provenance;
 pub mod repeat;
 pub mod scan;
 pub mod score;
@@ -32,6 +35,7 @@ mod views;
 
 pub use budget::{Budget, Coverage, Limit};
 pub use check::{ExampleFailure, ExampleProblem, check};
+pub use provenance::{Cited, Ran, Sources, is_about_origin};
 pub use scan::{Examined, NoteScan, Scanned, Scanner};
 pub use score::Levels;
 pub use set::{SetFinding, SetReport};

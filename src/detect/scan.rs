@@ -7,8 +7,11 @@ use super::budget::{Budget, Coverage, Limit};
 use super::composite;
 use super::core::{CameBy, Core, Raw};
 use super::kind;
+use super::provenance::{self, Sources};
 use super::score::{self, Levels};
-use crate::domain::{Authority, Candidate, Channel, Digest, Finding, Kind, Span, Stage, Untrusted};
+use crate::domain::{
+    Authority, Candidate, Channel, Confidence, Digest, Finding, Kind, Severity, Span, Stage, Untrusted,
+};
 use crate::notes::{Document, Piece};
 use crate::ruleset::{RuleSet, RuleSetError};
 
@@ -127,15 +130,48 @@ impl Scanner {
     ///
     /// A rule that names channels runs on a span when one of its origins came by one of them, or
     /// when the span has no origin at all.
+    ///
+    /// Notes are weighed as if no cited text were at hand: see [`Scanner::scan_with`].
     pub fn scan(&self, candidate: Untrusted<Candidate>) -> Scanned {
+        self.scan_with(candidate, &Sources::default())
+    }
+    /// The same, with the texts that the candidate's claims cite: each note is laid beside them.
+    ///
+    /// A note that cites a transcript which is not among `sources` gets a finding: what cannot be read supports
+    /// nothing.
+    pub fn scan_with(&self, candidate: Untrusted<Candidate>, sources: &Sources<'_>) -> Scanned {
         let candidate = candidate.take_unscanned();
         let came_by = |span: &Span, channels: &[Channel]| {
             let mut origins = candidate.origins_of(span).peekable();
             origins.peek().is_none() || origins.any(|o| channels.contains(&o.channel))
         };
-        let raw = self.core.run(&candidate.text, candidate.stage, &came_by);
-        let report = self.report(&candidate.text, raw, candidate.stage, &came_by);
+        let mut raw = self.core.run(&candidate.text, candidate.stage, &came_by);
+        let report = self.report(&candidate.text, raw.clone(), candidate.stage, &came_by);
+        let gaps = self.gaps(&candidate, &report, sources);
+        let report = if gaps.is_empty() {
+            report
+        } else {
+            raw.findings.extend(gaps);
+            raw.findings.sort_by(|a, b| (a.span, &a.rule, a.view, a).cmp(&(b.span, &b.rule, b.view, b)));
+            self.report(&candidate.text, raw, candidate.stage, &came_by)
+        };
         Scanned { digest: candidate.digest(), candidate, report, ruleset: self.core.rules().digest() }
+    }
+
+    /// What the sources of each note do not carry.
+    fn gaps(&self, candidate: &Candidate, report: &Report, sources: &Sources<'_>) -> Vec<Finding> {
+        let taints = |text: &str| {
+            let raw = self.core.run(text, Stage::Ingest, &|_, _| true);
+            let blocks = self.core.levels().blocking;
+            let strong = |f: &Finding| f.severity >= Severity::High && f.confidence >= Confidence::Medium;
+            raw.findings.iter().any(|f| strong(f) && f.level <= blocks)
+        };
+        report
+            .notes
+            .iter()
+            .flat_map(|note| provenance::weigh(candidate, note.body, note.kind, sources, &taints))
+            .flat_map(|gap| self.core.found(gap.slug, gap.span, candidate.stage, gap.what))
+            .collect()
     }
     /// Examines a text that is not on its way to a store: a transcript span, a file. No proof.
     pub fn examine<T: AsRef<str>>(

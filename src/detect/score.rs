@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::budget::Coverage;
+use super::provenance::is_about_origin;
 use super::scan::NoteScan;
 use crate::domain::{Authority, Confidence, Finding, Kind, Severity};
 
@@ -80,6 +81,9 @@ const fn weight(finding: &Finding) -> f64 {
 /// idea would outweigh two ideas.
 const GROUP_CAP: f64 = 0.08;
 
+/// What a finding about the origin weighs against one about the wording: most text of pages and tools is honest.
+const OF_ORIGIN: f64 = 0.25;
+
 /// How suspicious a governed kind is, by who may claim it: a rule in the operator's file is its purpose, the same
 /// sentence in a tool's result is an order from a stranger.
 const fn kind_weight(kind: Kind, authority: Authority) -> f64 {
@@ -113,7 +117,7 @@ pub(super) fn score<'a>(
     for finding in findings {
         let family = finding.rule.as_str().split('.').next().unwrap_or_default();
         let (strongest, rest) = groups.entry(family).or_insert((0.0, 1.0));
-        let weight = weight(finding);
+        let weight = if is_about_origin(finding) { weight(finding) * OF_ORIGIN } else { weight(finding) };
         *strongest = strongest.max(weight);
         *rest *= 1.0 - weight;
     }

@@ -94,6 +94,53 @@ impl Scanner {
         SetReport { findings: found.into_iter().collect(), coverage, aliases: used.len() }
     }
 
+    /// Reads each opening with each completion: the first half may lie in another memory, or have come long before.
+    ///
+    /// Members are numbers: openings first, then completions. Cost: one scan of all pairs. At most 20,000 pairs are
+    /// read: with more, each completion meets fewer openings, in the order they are given.
+    pub fn scan_halves(&self, openings: &[&str], completions: &[&str]) -> SetReport {
+        let mut steps = 0;
+        let first = openings.len();
+        let each = MEMBERS / completions.len().max(1);
+        let openings: Vec<(usize, String)> = openings
+            .iter()
+            .enumerate()
+            .filter(|(_, text)| text.len() <= FRAGMENT_BYTES && text.chars().any(char::is_alphanumeric))
+            .map(|(at, text)| (at, flat(text)))
+            .take(each)
+            .collect();
+        let alone: Vec<Alone> = openings.iter().map(|(_, text)| self.alone(text, &mut steps)).collect();
+        let mut found = BTreeSet::new();
+        for (number, completion) in completions.iter().enumerate().filter(|(_, text)| text.len() <= FRAGMENT_BYTES) {
+            let completion = flat(completion);
+            let own = self.alone(&completion, &mut steps);
+            let (mut joined, mut spans) = (String::new(), Vec::new());
+            for (_, opening) in &openings {
+                let start = joined.len();
+                joined.push_str(opening);
+                let border = joined.len();
+                joined.push(' ');
+                joined.push_str(&completion);
+                spans.push((Span::new(start, joined.len()), border));
+                // No match crosses an empty line.
+                joined.push_str("\n\n");
+            }
+            let raw = self.core.run(&joined, Stage::Write, ANY);
+            for finding in &raw.findings {
+                let at = spans.partition_point(|(s, _)| s.end <= finding.span.start);
+                let Some((span, border)) = spans.get(at) else { continue };
+                let crosses =
+                    finding.span.start < *border && finding.span.end > *border && span.contains(&finding.span);
+                let (Some(before), Some((opening, _))) = (alone.get(at), openings.get(at)) else { continue };
+                if crosses && !before.rules.contains(&finding.rule) && !own.rules.contains(&finding.rule) {
+                    let members = vec![opening.to_string(), (first + number).to_string()];
+                    found.insert(SetFinding { rule: finding.rule.clone(), members, kind: None });
+                }
+            }
+        }
+        SetReport { findings: found.into_iter().collect(), coverage: Coverage::Full, aliases: 0 }
+    }
+
     fn assembly(&self) -> RuleId {
         self.core.detector_rule("fragment-assembly").unwrap_or_else(|| RuleId::new(ASSEMBLY_ID))
     }
@@ -172,39 +219,53 @@ fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// True for a short statement that defines a name.
+pub fn is_definition(text: &str) -> bool {
+    text.len() <= FRAGMENT_BYTES && definition(&super::normalize::fold_text(text)).is_some()
+}
+
+/// True for a short statement that may go on in another note.
+pub fn is_opening(text: &str) -> bool {
+    text.len() <= FRAGMENT_BYTES && open_ended(&flat(text))
+}
+
 /// True when a note may go on elsewhere: short, or ending in a word that wants more.
 fn open_ended(text: &str) -> bool {
-    text.split(' ').count() <= 5
-        || text.rsplit(' ').next().is_some_and(|last| {
-            matches!(
-                last.to_ascii_lowercase().as_str(),
-                "and"
-                    | "or"
-                    | "the"
-                    | "a"
-                    | "an"
-                    | "to"
-                    | "all"
-                    | "of"
-                    | "with"
-                    | "your"
-                    | "any"
-                    | "then"
-                    | "not"
-                    | "previous"
-                    | "from"
-                    | "this"
-                    | "that"
-                    | "is"
-                    | "are"
-                    | "every"
-                    | "for"
-                    | "in"
-                    | "on"
-                    | "at"
-                    | "by"
-            )
-        })
+    text.split(' ').count() <= 5 || wants_more(text)
+}
+
+/// True when the last word asks for another.
+fn wants_more(text: &str) -> bool {
+    text.rsplit(' ').next().is_some_and(|last| {
+        matches!(
+            last.to_ascii_lowercase().as_str(),
+            "and"
+                | "or"
+                | "the"
+                | "a"
+                | "an"
+                | "to"
+                | "all"
+                | "of"
+                | "with"
+                | "your"
+                | "any"
+                | "then"
+                | "not"
+                | "previous"
+                | "from"
+                | "this"
+                | "that"
+                | "is"
+                | "are"
+                | "every"
+                | "for"
+                | "in"
+                | "on"
+                | "at"
+                | "by"
+        )
+    })
 }
 
 /// Texts with defined names put in, and for each the members whose definitions it uses; the

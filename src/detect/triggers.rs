@@ -74,15 +74,14 @@ const fn every(mask: u8, samples: u32) -> u64 {
 }
 
 fn regions(bytes: &[u8], hints: &mut Hints) {
-    const NEED: [(u8, u32); 4] = [(DIGITS, 4), (HEX, 7), (MORSE, 4), (TOKEN, 4)];
+    const NEED: [(u8, u32); 4] = [(DIGITS, 4), (HEX, 7), (MORSE, 4), (TOKEN, 3)];
     let mut past = [0_usize; 4];
     let mut seen = 0_u64;
     let mut at = 0;
     while at < bytes.len() {
         seen = (seen << 8) | u64::from(CLASS[usize::from(bytes[at])]);
-        // Four samples of one class: the least that any region asks for.
-        let four = seen & (seen >> 8) & (seen >> 16) & (seen >> 24) & 0xFF;
-        if four != 0 {
+        // Three samples of one class: the least that any region asks for.
+        if seen & (seen >> 8) & (seen >> 16) & 0xFF != 0 {
             for (place, (mask, samples)) in NEED.into_iter().enumerate() {
                 if at < past[place] || seen & every(mask, samples) != every(mask, samples) {
                     continue;
@@ -92,7 +91,7 @@ fn regions(bytes: &[u8], hints: &mut Hints) {
                 let start = at - bytes[low..at].iter().rev().take_while(|b| inside(b)).count();
                 let end = at + bytes[at..].iter().take_while(|b| inside(b)).count();
                 past[place] = end + 1;
-                if start + 4 * STRIDE - (STRIDE - 1) > end {
+                if start + 3 * STRIDE - (STRIDE - 1) > end {
                     continue;
                 }
                 let list = match mask {
@@ -102,8 +101,8 @@ fn regions(bytes: &[u8], hints: &mut Hints) {
                     _ => &mut hints.tokens,
                 };
                 match list.last_mut() {
-                    // A foreign sign or two does not end a list of codes.
-                    Some(last) if mask != TOKEN && start <= last.end + 4 => last.end = end,
+                    // A few foreign signs do not end a list of codes.
+                    Some(last) if mask != TOKEN && start <= last.end + 16 => last.end = end,
                     _ => list.push(Span::new(start, end)),
                 }
             }
@@ -152,7 +151,7 @@ fn letters(bytes: &[u8], hints: &mut Hints) {
 /// Pieces of words that stand in turned or rotated text and hardly ever in any other.
 ///
 /// Common words and endings of several languages from right to left, in ROT47, and spelling words.
-const SIGNS: [&str; 62] = [
+const SIGNS: [&str; 64] = [
     " eht ",
     " dna ",
     " gni",
@@ -215,6 +214,8 @@ const SIGNS: [&str; 62] = [
     "romeo ",
     "tango ",
     "sierra ",
+    " the of ",
+    " the to ",
 ];
 
 /// The vector search, or the automaton where the machine has no vectors.

@@ -7,19 +7,21 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{self, Adopt};
 use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
 use crate::consolidate::{Input, Marks, Workspace, consolidate};
-use crate::detect::{Coverage, Scanner};
+use crate::detect::set::{SetReport, is_definition, is_opening};
+use crate::detect::{Coverage, Scanner, Sources, is_about_origin};
 use crate::domain::{Candidate, Claim, Digest, Finding, Kind, MemoryPath, PrincipalId, Span, Stage, Untrusted};
 use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
-use crate::gate::{Accepted, Adopted, HeldRecord};
+use crate::gate::{Accepted, Adopted, Basis, HeldRecord};
 use crate::ingest::{Memory, RawInput, Session};
+use crate::ledger::SignedVersion;
 use crate::notes::{Document, Piece};
 use crate::store::Store as _;
 
 use super::gateway::Passed;
 use super::screen::screen_sessions;
 use super::sign::Change;
-use super::{Firewall, FirewallError, Ground, VersionInfo};
+use super::{Firewall, FirewallError, Ground, VersionInfo, sources};
 
 /// What happens to a dream's proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +188,8 @@ impl Firewall {
         let screened =
             screen_sessions(&self.scanner, &self.policy, &sessions, now, &mut |done| progress(Progress::Done(done)));
         progress(Progress::Stage("scan memories", memories.len()));
-        let before = self.screen_memories(&memories, vouch, &ground, grant.principal(), progress)?;
+        let mut sources = sources::of(&sessions, &screened.marks);
+        let before = self.screen_memories(&memories, vouch, &ground, &sources, grant.principal(), progress)?;
 
         progress(Progress::Stage("consolidate", 1));
         let (note_authority, decided) = (BTreeMap::new(), self.decided_operations(from_folder)?);
@@ -210,7 +213,12 @@ impl Firewall {
         let applied = plan.apply(&input, &accepted_ops)?;
 
         progress(Progress::Stage("gate", applied.memories.len()));
-        let passed = self.gate_outputs(&applied.memories, &before, &ground, &plan, &accepted_ops, progress)?;
+        sources::add_memories(&mut sources, &memories);
+        let composed = composed(&plan, &accepted_ops);
+        for text in &composed {
+            sources.add_composed(*text);
+        }
+        let passed = self.gate_outputs(&applied.memories, &before, &ground, &composed, &sources, progress)?;
         let mut held = self.records(&passed, grant.principal());
         let mut refused = before.refused;
         refused.extend(passed.refused.iter().map(|(note, place)| refused_note(place.memory(), note)));
@@ -287,6 +295,7 @@ impl Firewall {
         memories: &[Memory],
         vouch: bool,
         ground: &Ground,
+        sources: &Sources<'_>,
         operator: &PrincipalId,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Before, FirewallError> {
@@ -307,7 +316,7 @@ impl Firewall {
         for memory in memories {
             let text = memory.text.peek_unscanned();
             let document = Document::parse(text);
-            let scanned = self.scanner.scan(Untrusted::new(as_found(memory)));
+            let scanned = self.scanner.scan_with(Untrusted::new(as_found(memory)), sources);
             let unread = *scanned.coverage() != Coverage::Full;
             for (number, note) in scanned.notes().iter().enumerate() {
                 before.note_kinds.insert((memory.path.clone(), number), note.kind);
@@ -319,12 +328,14 @@ impl Firewall {
             let found = scanned.findings().to_vec();
             let mut passed = Passed::default();
             let mut basis = ground.basis(&memory.path, &before.adopted);
-            passed.send_scanned(&self.scanner, &self.policy, &mut basis, scanned);
+            passed.send_scanned(&self.scanner, &self.policy, &mut basis, sources, scanned);
             let texts = || passed.held.iter().chain(&passed.refused).map(|(note, _)| note.text.as_str());
             let removed: BTreeSet<Digest> = texts().map(Digest::of).collect();
             let places = places_of(text, texts());
             for (number, note) in document.notes().enumerate() {
-                let findings: Vec<Finding> = found.iter().filter(|f| f.span.overlaps(&note.span)).cloned().collect();
+                let vouched = basis.is_adopted(&document.body_digest(note));
+                let counts = |f: &&Finding| f.span.overlaps(&note.span) && !(vouched && is_about_origin(f));
+                let findings: Vec<Finding> = found.iter().filter(counts).cloned().collect();
                 // A held span that is no note of the input (glue, a part) marks the notes it touches.
                 let held = unread || removed.contains(&document.body_digest(note)) || touches(&places, note.span);
                 if held || !findings.is_empty() {
@@ -377,60 +388,144 @@ impl Firewall {
         outputs: &[OutputMemory],
         before: &Before,
         ground: &Ground,
-        plan: &Plan,
-        accepted: &BTreeSet<String>,
+        composed: &[Digest],
+        sources: &Sources<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Passed, FirewallError> {
         let grant = auth::authorize::<auth::Accept>(&self.operator()?)?;
-        let texts = plan
-            .operations
-            .iter()
-            .filter(|op| accepted.contains(&op.id))
-            .filter_map(|op| op.output.as_ref())
-            .map(|output| Digest::of(&output.text));
-        let acceptance = [Accepted::new(&grant, texts)];
+        let acceptance = [Accepted::new(&grant, composed.iter().copied())];
         let mut passed = Passed::default();
+        let texts = outputs.iter().map(|output| output.text.peek_unscanned().as_str());
+        let elsewhere = Elsewhere::of(texts, ground.base.as_ref());
         for output in outputs {
             let mut basis = ground.basis(&output.path, &before.adopted);
             basis.accepted = &acceptance;
-            (basis.set_findings, basis.sets_incomplete) = self.set_findings(output.text.peek_unscanned());
+            self.set_findings(output.text.peek_unscanned(), &elsewhere, &mut basis);
             let candidate = Candidate {
                 path: output.path.clone(),
                 text: output.text.peek_unscanned().clone(),
                 claims: output.claims.clone(),
                 stage: Stage::Consolidate,
             };
-            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
+            passed.send(&self.scanner, &self.policy, &mut basis, sources, Untrusted::new(candidate));
             progress(Progress::Done(1));
         }
         Ok(passed)
     }
 
-    /// New notes beside their neighbours: what no note says alone (T11).
-    /// True beside them: not every note was read so.
-    pub(super) fn set_findings(&self, text: &str) -> (BTreeMap<Digest, Vec<Finding>>, bool) {
+    /// Notes beside their neighbours, in their memory and elsewhere, and beside what was approved before: what no
+    /// note says alone (T05, T11, T13, T14). True beside it: not every note was read so.
+    pub(super) fn set_findings(&self, text: &str, elsewhere: &Elsewhere, basis: &mut Basis<'_>) {
         let document = Document::parse(text);
         let notes: Vec<&str> = document.notes().map(|note| document.body(note)).collect();
+        let is_new = |body: &str| !basis.is_adopted(&Digest::of(body));
+        let new: Vec<&str> = notes.iter().copied().filter(|body| is_new(body)).collect();
         let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
-        let (found, incomplete) = read_sets(&self.scanner, &notes);
-        for (finding, members) in found {
-            for body in members.into_iter().filter_map(|member| notes.get(member)) {
-                findings.entry(Digest::of(body)).or_default().push(finding.clone());
+        let (found, mut incomplete) = sets(&self.scanner, &notes);
+        attach(&mut findings, &notes, found);
+        if !new.is_empty() {
+            // Fragments of other memories come first: names they define are put in, and new notes may complete them.
+            let here: BTreeSet<Digest> = notes.iter().map(Digest::of).collect();
+            let mut joined: Vec<&str> = elsewhere
+                .fragments
+                .iter()
+                .filter(|(digest, _)| !here.contains(digest))
+                .map(|(_, body)| body.as_str())
+                .collect();
+            let border = joined.len();
+            joined.extend(&notes);
+            if border > 0 {
+                let (found, more) = sets(&self.scanner, &joined);
+                incomplete |= more;
+                let crosses = |group: &[usize]| group.iter().any(|m| *m < border) && group.iter().any(|m| *m >= border);
+                let crossing = found.into_iter().filter(|(_, group)| crosses(group));
+                let crossing =
+                    crossing.filter(|(_, group)| group.iter().any(|m| joined.get(*m).is_some_and(|b| is_new(b))));
+                attach(&mut findings, &joined, crossing.collect());
             }
+            let openings: Vec<&str> =
+                elsewhere.openings.iter().filter(|(d, _)| !here.contains(d)).map(|(_, body)| body.as_str()).collect();
+            let mut halves = openings.clone();
+            halves.extend(&new);
+            let (found, more) = named(&self.scanner, self.scanner.scan_halves(&openings, &new));
+            incomplete |= more;
+            attach(&mut findings, &halves, found);
+            let known: Vec<&str> = notes.iter().copied().filter(|body| !is_new(body)).collect();
+            let known: Vec<&str> = known.into_iter().chain(elsewhere.approved.iter().map(String::as_str)).collect();
+            let (found, more) = named(&self.scanner, self.scanner.lay_beside(&new, &known));
+            incomplete |= more;
+            attach(&mut findings, &new, found);
         }
-        (findings, incomplete)
+        (basis.set_findings, basis.sets_incomplete) = (findings, incomplete);
     }
 }
 
-/// Findings over sets of texts, each with the numbers of its members.
-pub(super) fn sets(scanner: &Scanner, texts: &[&str]) -> Vec<(Finding, Vec<usize>)> {
-    read_sets(scanner, texts).0
+/// Statements that accepted operations write: our own code composed them.
+fn composed(plan: &Plan, accepted: &BTreeSet<String>) -> Vec<Digest> {
+    let chosen = plan.operations.iter().filter(|op| accepted.contains(&op.id));
+    chosen.filter_map(|op| op.output.as_ref()).map(|output| Digest::of(&output.text)).collect()
 }
 
-fn read_sets(scanner: &Scanner, texts: &[&str]) -> (Vec<(Finding, Vec<usize>)>, bool) {
+/// What other memories hold that a new note may lean on.
+#[derive(Default)]
+pub(super) struct Elsewhere {
+    /// Short statements that define a name, by digest.
+    fragments: BTreeMap<Digest, String>,
+    /// Short statements that may go on elsewhere, by digest.
+    openings: BTreeMap<Digest, String>,
+    /// Statements of the current version.
+    approved: Vec<String>,
+}
+
+/// Fragments of other memories that are read along: the stated bound of the search across memories.
+const MOST_FRAGMENTS: usize = 2_000;
+/// Openings of other memories that new notes are read after.
+const MOST_OPENINGS: usize = 400;
+
+impl Elsewhere {
+    /// Reads the other memories of a write and the current version.
+    pub(super) fn of<'t>(others: impl Iterator<Item = &'t str>, base: Option<&SignedVersion>) -> Self {
+        let mut elsewhere = Self::default();
+        for text in others {
+            let document = Document::parse(text);
+            for note in document.notes() {
+                let body = document.body(note);
+                if elsewhere.fragments.len() < MOST_FRAGMENTS && is_definition(body) {
+                    elsewhere.fragments.insert(Digest::of(body), body.to_owned());
+                }
+                if elsewhere.openings.len() < MOST_OPENINGS && is_opening(body) {
+                    elsewhere.openings.insert(Digest::of(body), body.to_owned());
+                }
+            }
+        }
+        for memory in base.map(SignedVersion::memories).unwrap_or_default() {
+            let document = Document::parse(memory.text());
+            elsewhere.approved.extend(document.notes().map(|note| document.body(note).to_owned()));
+        }
+        elsewhere
+    }
+}
+
+fn attach(findings: &mut BTreeMap<Digest, Vec<Finding>>, bodies: &[&str], found: Vec<(Finding, Vec<usize>)>) {
+    for (finding, members) in found {
+        for body in members.into_iter().filter_map(|member| bodies.get(member)) {
+            let list = findings.entry(Digest::of(body)).or_default();
+            if !list.contains(&finding) {
+                list.push(finding.clone());
+            }
+        }
+    }
+}
+
+/// Findings over sets of texts, each with the numbers of its members; true beside them when not all was read.
+pub(super) fn sets(scanner: &Scanner, texts: &[&str]) -> (Vec<(Finding, Vec<usize>)>, bool) {
     let names: Vec<String> = (0..texts.len()).map(|n| n.to_string()).collect();
     let members: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().copied()).collect();
-    let report = scanner.scan_set(&members);
+    named(scanner, scanner.scan_set(&members))
+}
+
+/// What a report over sets says, in the words of its rules.
+pub(super) fn named(scanner: &Scanner, report: SetReport) -> (Vec<(Finding, Vec<usize>)>, bool) {
     let incomplete = report.coverage != Coverage::Full;
     let found = report
         .findings
@@ -439,7 +534,11 @@ fn read_sets(scanner: &Scanner, texts: &[&str]) -> (Vec<(Finding, Vec<usize>)>, 
             let rule = scanner.rules().get(found.rule.as_str());
             let title = rule.map_or("Notes that are harmful only together", |rule| &rule.title);
             let threats = rule.map(|rule| rule.threats.clone()).unwrap_or_default();
-            let finding = set_finding(&found.rule, title, &threats);
+            let mut finding = set_finding(&found.rule, title, &threats);
+            // A rule that was written for sets knows its own weight; a combination weighs more than its words.
+            if let Some(rule) = rule.filter(|rule| rule.id.as_str().starts_with("sets.")) {
+                (finding.severity, finding.confidence) = (rule.severity, rule.confidence);
+            }
             (finding, found.members.iter().filter_map(|name| name.parse().ok()).collect())
         })
         .collect();

@@ -1,6 +1,6 @@
 //! One memory through scan and gate until nothing is left to decide.
 
-use crate::detect::{Scanned, Scanner};
+use crate::detect::{Scanned, Scanner, Sources};
 use crate::domain::{Candidate, Digest, MemoryPath, RuleId, Untrusted};
 use crate::gate::{Approved, Basis, Decision, HeldNote, Place, Policy, Verdict, decide};
 use crate::notes::Document;
@@ -27,19 +27,28 @@ pub(super) struct Passed {
 }
 
 impl Passed {
-    /// Sends one candidate round until it is admitted, empty or turned away.
+    /// Sends one candidate round until it is admitted, empty or turned away. Every round is weighed against the
+    /// cited texts anew: what a mask or a cut changes keeps no verdict.
     pub(super) fn send(
         &mut self,
         scanner: &Scanner,
         policy: &Policy,
         basis: &mut Basis<'_>,
+        sources: &Sources<'_>,
         candidate: Untrusted<Candidate>,
     ) {
-        self.send_scanned(scanner, policy, basis, scanner.scan(candidate));
+        self.send_scanned(scanner, policy, basis, sources, scanner.scan_with(candidate, sources));
     }
 
     /// The same for a candidate whose first scan was needed elsewhere, too.
-    pub(super) fn send_scanned(&mut self, scanner: &Scanner, policy: &Policy, basis: &mut Basis<'_>, scanned: Scanned) {
+    pub(super) fn send_scanned(
+        &mut self,
+        scanner: &Scanner,
+        policy: &Policy,
+        basis: &mut Basis<'_>,
+        sources: &Sources<'_>,
+        scanned: Scanned,
+    ) {
         let mut next = Some(scanned);
         basis.after_redaction = false;
         for round in 0.. {
@@ -55,7 +64,8 @@ impl Passed {
                 Decision::Redact(redaction) => {
                     self.redacted.extend(redaction.masked.into_iter().map(|rule| (path.clone(), rule)));
                     basis.after_redaction = true;
-                    next = Some(scanner.scan(redaction.candidate));
+                    carry_sets(&document, &redaction.candidate, basis);
+                    next = Some(scanner.scan_with(redaction.candidate, sources));
                 }
                 Decision::Hold(split) => {
                     for note in split.notes {
@@ -65,7 +75,7 @@ impl Passed {
                             Verdict::Refuse => self.refused.push((note, place)),
                         }
                     }
-                    next = split.rest.map(|rest| scanner.scan(rest));
+                    next = split.rest.map(|rest| scanner.scan_with(rest, sources));
                 }
                 Decision::Refuse { reason, path } => self.turned_away.push((path, reason)),
             }
@@ -90,6 +100,25 @@ impl Passed {
             });
         }
         Ok(self.approved)
+    }
+}
+
+/// Findings over sets name statements by their bytes; a mask changes those, and a finding that was lost with them
+/// would let a fragment through for carrying a secret.
+fn carry_sets(before: &Document, after: &Untrusted<Candidate>, basis: &mut Basis<'_>) {
+    if basis.set_findings.is_empty() {
+        return;
+    }
+    let after = Document::parse(&after.peek_unscanned().text);
+    if after.note_count() != before.note_count() {
+        basis.sets_incomplete = true;
+        return;
+    }
+    for (old, new) in before.notes().zip(after.notes()) {
+        let (old, new) = (before.body_digest(old), after.body_digest(new));
+        if let Some(findings) = basis.set_findings.get(&old).filter(|_| old != new).cloned() {
+            basis.set_findings.insert(new, findings);
+        }
     }
 }
 

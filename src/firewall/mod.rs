@@ -16,6 +16,7 @@ mod output;
 mod review;
 mod screen;
 mod sign;
+mod sources;
 mod submit;
 pub mod workspace;
 
@@ -24,7 +25,7 @@ use std::path::Path;
 
 use crate::auth::{Adopt, Granted, Principal, Role};
 use crate::config::Config;
-use crate::detect::Scanner;
+use crate::detect::{Scanner, Sources};
 use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
 use crate::gate::decide::only_observed;
 use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Place, Policy, Released};
@@ -261,7 +262,7 @@ impl Firewall {
             let mut basis = ground.basis(memory.path(), &adopted);
             basis.unchanged = Some((Digest::of(memory.text()), memory.provenance().to_owned()));
             let candidate = dream::as_found(&output::as_memory(memory));
-            passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
+            passed.send(&self.scanner, &self.policy, &mut basis, &Sources::default(), Untrusted::new(candidate));
         }
         passed.all_or_nothing()
     }

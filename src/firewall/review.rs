@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, Destroy, Release};
-use crate::detect::Coverage;
+use crate::detect::{Coverage, Sources};
 use crate::domain::{Candidate, Claim, Digest, HoldId, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted};
 use crate::gate::review::{ReleaseStep, check_open, release};
 use crate::gate::{HeldRecord, HeldState};
@@ -151,7 +151,7 @@ impl Firewall {
         for candidate in memories {
             let path = candidate.peek_unscanned().path.clone();
             let mut basis = ground.basis(&path, &adopted);
-            passed.send(&self.scanner, &self.policy, &mut basis, candidate);
+            passed.send(&self.scanner, &self.policy, &mut basis, &Sources::default(), candidate);
         }
         let approved = passed.all_or_nothing()?;
         self.log_decision(&decision)?;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::consolidate::plan::Marks;
-use crate::detect::{Coverage, Scanner, kind, repeat};
+use crate::detect::repeat::Voice;
+use crate::detect::{Coverage, Scanner, kind};
 use crate::domain::{
     Authority, Channel, Digest, Finding, Kind, Origin, RuleId, SessionId, Severity, Span, Stage, Timestamp, Untrusted,
 };
-use crate::gate::decide::{HeldNote, Verdict, holds_span, set_finding};
+use crate::gate::decide::{HeldNote, Verdict, holds_span};
 use crate::gate::{HeldRecord, Place, Policy};
 use crate::ingest::{Event, EventKind, Session};
 
-use super::dream::sets;
+use super::dream::{named, sets};
 
 /// Texts longer than this are pages, not fragments: they are scanned alone.
 const FRAGMENT_BYTES: usize = 600;
@@ -93,48 +94,71 @@ fn screen_sets(scanner: &Scanner, sessions: &[Session], screened: &mut Screened)
             }
         }
     }
+    let mut all: Vec<(&Session, usize, &Event)> = Vec::new();
     for members in groups.values_mut() {
         members
             .sort_by_key(|(session, number, event)| (event.origin.at.or(session.started), session.id.clone(), *number));
         let texts: Vec<&str> =
             members.iter().map(|(_, _, event)| event_text(event).peek_unscanned().as_str()).collect();
-        let mut found_sets = sets(scanner, &texts);
-        found_sets.extend(floods(members, &texts));
-        for (finding, found) in found_sets {
-            for member in found {
-                if let Some((session, number, _)) = members.get(member) {
-                    let mark = screened.marks.entry((session.id.clone(), *number)).or_default();
-                    mark.held = true;
-                    if !mark.findings.contains(&finding) {
-                        mark.findings.push(finding.clone());
-                    }
-                }
+        let (found, incomplete) = sets(scanner, &texts);
+        mark_sets(screened, members, found, incomplete);
+        all.append(members);
+    }
+    let (found, incomplete) = hear(scanner, &all);
+    mark_sets(screened, &all, found, incomplete);
+}
+
+/// Every member of a set is held. What could not be read together is held, too: a ceiling is no pass.
+fn mark_sets(
+    screened: &mut Screened,
+    members: &[(&Session, usize, &Event)],
+    found: Vec<(Finding, Vec<usize>)>,
+    incomplete: bool,
+) {
+    for (session, number, _) in members.iter().filter(|_| incomplete) {
+        screened.marks.entry((session.id.clone(), *number)).or_default().held = true;
+    }
+    for (finding, group) in found {
+        for (session, number, _) in group.into_iter().filter_map(|member| members.get(member)) {
+            let mark = screened.marks.entry((session.id.clone(), *number)).or_default();
+            mark.held = true;
+            if !mark.findings.contains(&finding) {
+                mark.findings.push(finding.clone());
             }
         }
     }
 }
 
-/// One principal's claim in many sessions: named once, with all its places (T12).
-fn floods(members: &[(&Session, usize, &Event)], texts: &[&str]) -> Vec<(Finding, Vec<usize>)> {
+/// What people say often, in a crowd, or less and less of: named once, with all its places (T03, T06, T12).
+fn hear(scanner: &Scanner, members: &[(&Session, usize, &Event)]) -> (Vec<(Finding, Vec<usize>)>, bool) {
     let mut names: Vec<&SessionId> = members.iter().map(|(session, _, _)| &session.id).collect();
     names.sort();
     names.dedup();
     // Tools repeat themselves by nature; people who do so press a point.
-    let (places, numbered): (Vec<usize>, Vec<(usize, &str)>) = members
+    let spoken = |event: &Event| matches!(event.origin.channel, Channel::User | Channel::Peer);
+    let (places, voices): (Vec<usize>, Vec<Voice<'_>>) = members
         .iter()
-        .zip(texts)
         .enumerate()
-        .filter(|(_, ((_, _, event), _))| matches!(event.origin.channel, Channel::User | Channel::Peer))
-        .map(|(at, ((session, _, _), text))| (at, (names.binary_search(&&session.id).unwrap_or_default(), *text)))
-        .unzip();
-    repeat::repeated_claims(&numbered)
-        .into_iter()
-        .map(|group| {
-            let group: Vec<usize> = group.into_iter().filter_map(|member| places.get(member).copied()).collect();
-            let title = format!("One voice says nearly the same in {} places; it counts once", group.len());
-            (set_finding(&RuleId::new(repeat::RULE), &title, &["T12".to_owned()]), group)
+        .filter(|(_, (_, _, event))| spoken(event))
+        .map(|(at, (session, _, event))| {
+            let voice = Voice {
+                text: event_text(event).peek_unscanned(),
+                principal: session.principal.as_str(),
+                session: names.binary_search(&&session.id).unwrap_or_default(),
+            };
+            (at, voice)
         })
-        .collect()
+        .unzip();
+    let (found, incomplete) = named(scanner, scanner.hear(&voices));
+    let place = |group: Vec<usize>| group.into_iter().filter_map(|member| places.get(member).copied()).collect();
+    let found = found
+        .into_iter()
+        .map(|(finding, group)| {
+            let title = format!("{} ({} places)", finding.title, group.len());
+            (Finding { title, ..finding }, place(group))
+        })
+        .collect();
+    (found, incomplete)
 }
 
 fn collect_held(policy: &Policy, ruleset: Digest, sessions: &[Session], now: Timestamp, screened: &mut Screened) {

@@ -1,13 +1,22 @@
 //! One direct write to memory.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::auth::{self, Principal, Submit};
+use crate::detect::Sources;
 use crate::domain::{Candidate, HoldId, MemoryPath, Untrusted};
+
+use crate::ledger::SignedMemory;
 
 use super::gateway::Passed;
 use super::sign::Change;
-use super::{Firewall, FirewallError, VersionInfo, dream::as_found, output};
+use super::{
+    Firewall, FirewallError, VersionInfo,
+    dream::{Elsewhere, as_found},
+    output, sources,
+};
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,12 +46,22 @@ impl Firewall {
         for memory in ground.base.iter().flat_map(|base| base.memories()).filter(|m| *m.path() != path) {
             let memory = output::as_memory(memory);
             let mut basis = ground.basis(&memory.path, &adopted);
-            others.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(as_found(&memory)));
+            others.send(
+                &self.scanner,
+                &self.policy,
+                &mut basis,
+                &Sources::default(),
+                Untrusted::new(as_found(&memory)),
+            );
         }
         let mut basis = ground.basis(&path, &adopted);
         // Beside its neighbours: two writes of one memory may join into what neither says (T11).
-        (basis.set_findings, basis.sets_incomplete) = self.set_findings(&candidate.text);
-        passed.send(&self.scanner, &self.policy, &mut basis, Untrusted::new(candidate));
+        let texts = ground.base.iter().flat_map(|base| base.memories()).filter(|m| *m.path() != path);
+        let elsewhere = Elsewhere::of(texts.map(SignedMemory::text), ground.base.as_ref());
+        self.set_findings(&candidate.text, &elsewhere, &mut basis);
+        let evidence = self.cited_sessions(&candidate)?;
+        let sources = sources::of(&evidence, &BTreeMap::new());
+        passed.send(&self.scanner, &self.policy, &mut basis, &sources, Untrusted::new(candidate));
         // Who writes it cannot release it, whatever its origins say.
         let mut records = self.records_of(&passed, |_| who.id().clone());
         records.extend(self.records(&others, who.id()));

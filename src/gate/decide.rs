@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::detect::{Coverage, NoteScan, Scanned};
+use crate::detect::{Coverage, NoteScan, Scanned, is_about_origin};
 use crate::domain::{
     Authority, Candidate, Claim, Confidence, Digest, Finding, Kind, MemoryPath, Origin, RuleId, Severity, Span,
     Untrusted, View,
@@ -36,7 +36,8 @@ pub struct Basis<'a> {
 }
 
 impl Basis<'_> {
-    fn is_adopted(&self, digest: &Digest) -> bool {
+    /// True when the owner vouches for a statement.
+    pub fn is_adopted(&self, digest: &Digest) -> bool {
         self.adopted.iter().any(|adopted| adopted.digests.contains(digest))
     }
 }
@@ -250,6 +251,14 @@ fn judge_note(scanned: &Scanned, note: &NoteScan, policy: &Policy, basis: &Basis
         return None;
     }
     let mut findings: Vec<Finding> = note.findings.iter().filter_map(|i| scanned.findings().get(*i)).cloned().collect();
+    let adopted = match part {
+        Part::Note => basis.is_adopted(&digest),
+        Part::Glue => glue_lines(body).all(|line| basis.is_adopted(&line)),
+    };
+    if adopted {
+        // Whoever vouches for a statement is its source.
+        findings.retain(|finding| !is_about_origin(finding));
+    }
     if let Some(set) = basis.set_findings.get(&digest) {
         findings.extend(set.iter().cloned().map(|f| Finding { span: note.body, view: View::Structure, ..f }));
     }
@@ -273,10 +282,6 @@ fn judge_note(scanned: &Scanned, note: &NoteScan, policy: &Policy, basis: &Basis
         }
         return hold(Verdict::Hold, reasons, findings);
     }
-    let adopted = match part {
-        Part::Note => basis.is_adopted(&digest),
-        Part::Glue => glue_lines(body).all(|line| basis.is_adopted(&line)),
-    };
     if adopted {
         return None;
     }

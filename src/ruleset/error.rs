@@ -81,11 +81,13 @@ pub enum ProblemKind {
     BadView,
     /// A declared evasion without text, or an open gap without a reason.
     BadEvasion,
+    /// All packs together are too many bytes or rules.
+    TooLarge,
 }
 
 impl ProblemKind {
     /// Every kind, for the list of codes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Schema,
         Self::BadId,
         Self::DuplicateId,
@@ -105,6 +107,7 @@ impl ProblemKind {
         Self::NoStage,
         Self::BadView,
         Self::BadEvasion,
+        Self::TooLarge,
     ];
     /// The stable code.
     pub const fn code(self) -> &'static str {
@@ -128,6 +131,7 @@ impl ProblemKind {
             Self::NoStage => "ruleset-no-stage",
             Self::BadView => "ruleset-bad-view",
             Self::BadEvasion => "ruleset-bad-evasion",
+            Self::TooLarge => "ruleset-too-large",
         }
     }
     /// What a rule author can do.
@@ -156,6 +160,7 @@ impl ProblemKind {
             Self::NoStage => "name at least one of ingest, write, consolidate",
             Self::BadView => "views are raw, folded, hidden, markup, decoded",
             Self::BadEvasion => "give the text, and for one that does not fire say in `why` why the gap is open",
+            Self::TooLarge => "load fewer packs; 10,000 rules in 16 MiB are the most",
         }
     }
 }

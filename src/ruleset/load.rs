@@ -13,6 +13,10 @@ use crate::domain::{RuleId, View};
 /// Compiled size of one pattern, bytes. Own choice: the largest honest rule needs a fifth of it.
 const PATTERN_BYTES: usize = 2 << 20;
 
+/// Bytes of all packs together. Own choice: eighteen times what is shipped.
+const PACK_BYTES: usize = 16 << 20;
+/// Rules of all packs together. Own choice: each costs memory for its automata, and some work at start-up.
+const RULES: usize = 10_000;
 const ONE_MATCHER: &str = "exactly one of `pattern`, `detector` and `composite`";
 
 #[derive(Deserialize)]
@@ -53,6 +57,12 @@ pub(super) fn packs(packs: &[(String, String)], lists: &Lists) -> Result<Vec<Rul
     let mut problems = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
     let mut seen = BTreeSet::new();
+    // Before anything is parsed: a parser needs a multiple of what it reads.
+    let bytes = packs.iter().fold(0_usize, |sum, (_, text)| sum.saturating_add(text.len()));
+    if bytes > PACK_BYTES {
+        return Err(too_large(packs, format!("{bytes} bytes; at most {PACK_BYTES}")));
+    }
+    let mut count = 0_usize;
     for (pack, text) in packs {
         match serde_saphyr::from_str::<Vec<RawRule>>(text) {
             Err(error) => problems.push(PackProblem {
@@ -63,6 +73,10 @@ pub(super) fn packs(packs: &[(String, String)], lists: &Lists) -> Result<Vec<Rul
                 detail: error.to_string().lines().next().unwrap_or_default().to_owned(),
             }),
             Ok(raw) => {
+                count = count.saturating_add(raw.len());
+                if count > RULES {
+                    return Err(too_large(packs, format!("more than {RULES} rules")));
+                }
                 for rule in raw {
                     let mut check = Check {
                         pack,
@@ -111,6 +125,15 @@ fn dangling(rules: &[Rule]) -> Vec<PackProblem> {
         }
     }
     problems
+}
+
+/// One problem for all packs: none of them is compiled.
+fn too_large(packs: &[(String, String)], detail: String) -> RuleSetError {
+    let largest = packs.iter().max_by_key(|(_, text)| text.len()).map(|(pack, _)| pack.clone());
+    let pack = largest.unwrap_or_default();
+    RuleSetError::Refused {
+        problems: vec![PackProblem { pack, rule: None, line: None, kind: ProblemKind::TooLarge, detail }],
+    }
 }
 
 struct Check<'a> {

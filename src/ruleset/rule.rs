@@ -7,17 +7,41 @@ use crate::domain::taxonomy::TaxonomyId;
 use crate::domain::{Channel, Confidence, Finding, Kind, RuleId, Severity, Stage, View};
 
 /// Slugs that `detector:` may name; the code behind each is in `detect`.
-pub const DETECTORS: [&str; 10] = [
+pub const DETECTORS: [&str; 34] = [
     "bidi-controls",
+    "broad-anchor",
+    "campaign",
     "classifier",
     "classifier-weak",
+    "echoed-order",
+    "echoed-text",
+    "external-directive",
     "fragment-assembly",
     "hidden-text",
     "invisible-characters",
+    "laundered-attribution",
+    "laundered-authority",
+    "laundered-certainty",
+    "laundered-name",
+    "laundered-quantity",
+    "laundered-scope",
+    "laundered-time",
     "mixed-script",
+    "mutated-copy",
     "opaque-blob",
+    "overrides-approved",
+    "promotional-claim",
+    "raised-authority",
+    "repeated-claim",
     "scan-incomplete",
     "secrets",
+    "shrinking-series",
+    "tainted-source",
+    "trigger-token",
+    "unbacked-outcome",
+    "unbacked-procedure",
+    "unreadable-source",
+    "unsourced-equivalence",
 ];
 
 /// How settled a rule is.

@@ -48,10 +48,11 @@ pub enum Command {
     A line is a JSON object: \"text\", \"label\" (1 attack, 0 honest) and, when known, \"id\", \"source\", \"family\",\n\
     \"channel\" (user, memory, system, assistant, tool, peer, document, web, email, code), \"lang\", and \"span\"\n\
     [from, to) in bytes, where an attack stands in a longer text. Other members are passed over.\n\n\
-    Every text is a note on its way to memory. It is held by content when a finding holds it, by kind when it is\n\
-    also of a governed kind, and by the gate when it would not be admitted at the default policy: text of tools,\n\
-    pages, mails and documents always waits for support, so that column says nothing about wording. The\n\
-    threshold for recall at 1 % false alarms is taken over all honest texts that were read.\n\n\
+    Every text is a note on its way to memory. It is held by content when a finding about its wording holds it;\n\
+    by kind when it is also of a governed kind, or says what its origin may not say; and by the gate when it\n\
+    would not be admitted at the default policy. Text of tools, pages, mails and documents always waits for\n\
+    support, so that last column says nothing about wording. The threshold for recall at 1 % false alarms is\n\
+    taken over all honest texts that were read.\n\n\
     All figures but the times are the same on every machine and for every number of threads.\n\
     Exit codes: 0 done, 3 no labelled text, 5 a file or a line could not be read; nothing is printed then.")]
 pub struct DetectArgs {
@@ -106,17 +107,13 @@ impl Part {
         match &rule.matcher {
             Matcher::Detector(slug) if slug == "scan-incomplete" => None,
             Matcher::Detector(slug) if slug.starts_with("classifier") => Some(Self::Classifier),
-            Matcher::Detector(slug) if SET_DETECTORS.contains(&slug.as_str()) => Some(Self::Sets),
-            Matcher::Detector(slug) if PROVENANCE_DETECTORS.contains(&slug.as_str()) => Some(Self::Provenance),
+            Matcher::Detector(slug) if slug == "fragment-assembly" => Some(Self::Sets),
+            _ if rule.id.as_str().starts_with("sets.") => Some(Self::Sets),
+            _ if rule.id.as_str().starts_with("provenance.") => Some(Self::Provenance),
             Matcher::Detector(_) | Matcher::Pattern { .. } | Matcher::Composite(_) => Some(Self::Rules),
         }
     }
 }
-
-/// Coded detectors over several notes.
-const SET_DETECTORS: [&str; 1] = ["fragment-assembly"];
-/// Coded detectors that compare a text with where it came from.
-const PROVENANCE_DETECTORS: [&str; 0] = [];
 
 /// Texts that are examined once before times are taken.
 const WARM_UP: usize = 64;

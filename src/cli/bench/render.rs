@@ -56,7 +56,7 @@ pub(super) fn text(made: &Made<'_>, context: &Context) -> String {
         let _ = writeln!(out, "\n{}", paint.wrap(Style::Title, text));
     };
 
-    title(&mut out, "Attacks held, per cent: by content, also by kind, by the whole gate; and how they rank");
+    title(&mut out, "Attacks held, per cent: by content, also by kind or origin, by the whole gate; and how they rank");
     let mut table =
         Table::new(["SOURCE", ">ATTACKS", ">CONTENT", ">KIND", ">GATE", ">AT 1% FA", ">AUROC", ">SPAN HIT"]);
     for (name, row) in groups().filter(|(_, row)| row.attacks.texts > 0) {
@@ -75,7 +75,7 @@ pub(super) fn text(made: &Made<'_>, context: &Context) -> String {
     }
     out.push_str(&table.render(context.width, paint));
 
-    title(&mut out, "False alarms, per cent of honest texts: by content, also by kind, by the whole gate");
+    title(&mut out, "False alarms, per cent of honest texts: by content, also by kind or origin, by the whole gate");
     let mut table = Table::new(["SOURCE", ">HONEST", ">CONTENT", ">KIND", ">GATE", ">AT 1% FA", ">PARTIAL"]);
     for (name, row) in groups().filter(|(_, row)| row.honest.texts > 0) {
         let counts = row.honest;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Part;
 use super::read::Labelled;
 use crate::cli::Bar;
-use crate::detect::{Coverage, NoteScan, Scanned, Scanner};
+use crate::detect::{Coverage, NoteScan, Scanned, Scanner, is_about_origin};
 use crate::domain::{
     Authority, Candidate, Channel, Claim, Digest, Finding, MemoryPath, Origin, PrincipalId, Span, Stage, Untrusted,
 };
@@ -29,7 +29,7 @@ pub(super) struct Bench {
 pub(super) struct Outcome {
     /// Findings hold it, or it could not be examined completely.
     pub(super) content: bool,
-    /// That, or a part of it is of a governed kind.
+    /// That, or a part of it is of a governed kind or says what its origin may not say.
     pub(super) kind: bool,
     /// The gate does not admit it.
     pub(super) gate: bool,
@@ -65,7 +65,12 @@ impl Bench {
         let (together, sets_incomplete) = self.sets(text, &scanned);
         let score = scanned.score_beside(&together.values().flatten().cloned().collect::<Vec<_>>());
         let content = self.content(&scanned, &together, sets_incomplete);
-        let kind = content || scanned.notes().iter().chain(scanned.glue()).any(|piece| piece.kind.is_governed());
+        let governed = |piece: &NoteScan| {
+            let origin =
+                piece.findings.iter().filter_map(|n| scanned.findings().get(*n)).filter(|f| is_about_origin(f));
+            piece.kind.is_governed() || self.policy.holds(origin)
+        };
+        let kind = content || scanned.notes().iter().chain(scanned.glue()).any(governed);
         let placed = span.map(|span| scanned.findings().iter().any(|f| f.span.overlaps(&span)));
         let mut rules: Vec<String> = scanned.findings().iter().map(|f| f.rule.as_str().to_owned()).collect();
         rules.extend(together.values().flatten().map(|f| f.rule.as_str().to_owned()));
@@ -80,21 +85,26 @@ impl Bench {
     /// Findings over notes together, by digest of the member, as a write gets them.
     fn sets(&self, text: &str, scanned: &Scanned) -> (BTreeMap<Digest, Vec<Finding>>, bool) {
         let mut found: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
-        if self.without.contains(&Part::Sets) || scanned.notes().len() < 2 {
+        if self.without.contains(&Part::Sets) {
             return (found, false);
         }
         let bodies: Vec<&str> = scanned.notes().iter().map(|note| note.body.slice(text).unwrap_or_default()).collect();
         let names: Vec<String> = (0..bodies.len()).map(|number| number.to_string()).collect();
         let members: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(bodies.iter().copied()).collect();
         let report = self.scanner.scan_set(&members);
-        for set in &report.findings {
-            let threats = self.scanner.rules().get(set.rule.as_str()).map(|rule| rule.threats.clone());
-            let finding = set_finding(&set.rule, "", &threats.unwrap_or_default());
+        // As a write into an empty store: nothing was approved before.
+        let beside = self.scanner.lay_beside(&bodies, &[]);
+        for set in report.findings.iter().chain(&beside.findings) {
+            let rule = self.scanner.rules().get(set.rule.as_str());
+            let mut finding = set_finding(&set.rule, "", &rule.map(|rule| rule.threats.clone()).unwrap_or_default());
+            if let Some(rule) = rule.filter(|rule| rule.id.as_str().starts_with("sets.")) {
+                (finding.severity, finding.confidence) = (rule.severity, rule.confidence);
+            }
             for body in set.members.iter().filter_map(|name| bodies.get(name.parse::<usize>().ok()?)) {
                 found.entry(Digest::of(body)).or_default().push(finding.clone());
             }
         }
-        (found, report.coverage != Coverage::Full)
+        (found, report.coverage != Coverage::Full || beside.coverage != Coverage::Full)
     }
 
     /// True when findings alone hold a part of the text, as the gate counts them: piece by piece.
@@ -107,7 +117,9 @@ impl Bench {
         let mut loose = vec![true; all.len()];
         let text = &scanned.candidate().text;
         let holds = |findings: &[&Finding]| {
-            policy.holds(findings.iter().copied()) || findings.iter().any(|f| policy.refuses(f))
+            // What is said of its origin is no judgement of its wording.
+            let wording = findings.iter().copied().filter(|f| !is_about_origin(f));
+            policy.holds(wording.clone()) || wording.clone().any(|f| policy.refuses(f))
         };
         let mut piece_holds = |piece: &NoteScan| {
             let mut here: Vec<&Finding> = Vec::new();

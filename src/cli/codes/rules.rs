@@ -326,6 +326,13 @@ pub(super) const PAGES: &[Page] = &[
         "Give two that fire and two that stay quiet, one of them a near miss.",
     ),
     page(
+        "ruleset-too-large",
+        4,
+        "All packs together are too many bytes or rules.",
+        "Each rule costs memory and start-up time, so a set has a ceiling: 10,000 rules in 16 MiB.",
+        "Load fewer packs; several narrow rules can often be one.",
+    ),
+    page(
         "ruleset-unknown-detector",
         4,
         "A rule names a coded detector that does not exist.",

@@ -118,7 +118,7 @@ pub(super) fn acrostic(text: &str) -> String {
                     out.push(String::new());
                 }
             }
-            None => out.push(format!("{c} and so on")),
+            None => out.push(format!("{c}and so on")),
         }
     }
     out.join("\n")

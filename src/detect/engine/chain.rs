@@ -33,7 +33,7 @@ const WAYS: usize = 64;
 /// a hundredth of looking at a window.
 const RATIO: u64 = 60;
 /// A set found more often than this, per million words of honest text, tells too little beside a rarer one.
-const COMMON: u64 = 16_000;
+const COMMON: u64 = 20_000;
 
 /// A string, and whether it ends at the border of a word on its left and on its right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,7 +157,7 @@ fn is_word(c: Option<char>) -> bool {
 
 /// True when every string ends with the border of a word: an empty one that asks for it, or no letter.
 fn ends(set: &[Literal]) -> bool {
-    set.iter().all(|l| if l.text.is_empty() { l.left } else { !is_word(l.text.chars().next_back()) })
+    set.iter().all(|l| if l.text.is_empty() { l.left } else { l.right || !is_word(l.text.chars().next_back()) })
 }
 
 fn longest(set: &[Literal]) -> usize {
@@ -436,10 +436,20 @@ fn chain(way: Way) -> Option<Chain> {
     let told = parts.iter().find(|part| part.0.iter().any(|l| !l.text.is_empty()));
     place = place.filter(|_| told.and_then(|part| close(part.0.clone())).is_some_and(|closed| closed.head == 0));
     let mut steps: Vec<Step> = Vec::new();
+    let mut last: Option<Set> = None;
     let mut open = Reach::NONE;
     for (set, before) in parts {
         open = open.plus(before);
         let length = longest(&set);
+        // What stands directly before the first set and tells nothing alone: `, ` or `: first `.
+        if steps.is_empty() && place.is_none() && before == Reach::NONE {
+            let marks = |set: &Set| set.iter().all(|l| l.text.chars().next_back().is_some_and(|c| !is_word(Some(c))));
+            let headless = |set: &Set| close(set.clone()).is_some_and(|closed| closed.head == 0);
+            place = last
+                .filter(|last: &Set| marks(last) && headless(&set))
+                .map(|last| Before { line: false, ends: last.into_iter().map(|l| l.text).collect() });
+        }
+        last = Some(set.clone());
         match close(set) {
             Some(Closed { set, head, tail }) => {
                 steps.push(Step { set, gap: open.plus(Reach::of(head)) });

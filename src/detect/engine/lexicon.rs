@@ -4,7 +4,7 @@
 //! four bytes, one bit of a table that stays in the first-level cache. What may begin inside a word is
 //! looked for at every byte, by a table of its own. Own design; the hash is Fibonacci hashing.
 
-/// Bits of the filter, by the upper bits of a hash: 8 KiB.
+/// Bits of a filter, by the upper bits of a hash: 8 KiB, so that all of them stay in the first-level cache.
 const BITS: u32 = 16;
 /// Slots of the second table, by the upper bits of the same hash.
 const SLOTS: u32 = 14;
@@ -49,8 +49,8 @@ struct Entry {
 
 #[derive(Debug)]
 struct Table {
-    /// The keys in use: how many bytes.
-    keys: Vec<u32>,
+    /// The keys in use: a mask, and how many bytes it leaves.
+    keys: Vec<(u64, u32)>,
     filter: Vec<u64>,
     /// By hash: the range of its entries.
     slots: Vec<(u32, u32)>,
@@ -84,7 +84,8 @@ impl Table {
         for entry in &mut entries {
             entry.key = keys.iter().copied().find(|&key| key <= entry.length).unwrap_or(1);
         }
-        let keys: Vec<u32> = keys.iter().copied().filter(|key| entries.iter().any(|e| e.key == *key)).collect();
+        let used = |key: &u32| entries.iter().any(|entry| entry.key == *key);
+        let keys = keys.iter().copied().filter(used).map(|key| (mask(key), key)).collect();
         let of = |entry: &Entry| hash(entry.head & mask(entry.key));
         entries.sort_by_key(|entry| (of(entry) >> (32 - SLOTS), entry.number));
         let mut filter = vec![0_u64; 1 << (BITS - 6)];
@@ -101,8 +102,8 @@ impl Table {
     /// Every literal that stands where `next` begins, by its entry.
     #[inline]
     fn look(&self, next: u64, mut found: impl FnMut(&Entry)) {
-        for &key in &self.keys {
-            let hash = hash(next & mask(key));
+        for &(mask, key) in &self.keys {
+            let hash = hash(next & mask);
             let bit = hash >> (32 - BITS);
             if self.filter[(bit >> 6) as usize] >> (bit & 63) & 1 == 0 {
                 continue;

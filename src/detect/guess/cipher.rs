@@ -25,53 +25,72 @@ const ROTATIONS: [&str; 26] = [
 /// Text whose letters fit another alphabet far better than their own: every rotation, and Atbash.
 pub(super) fn rotated(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for near in signs.chunk_by(|a, b| b.start <= a.end + 400) {
+    let mut done: Vec<(usize, Span)> = Vec::new();
+    for near in signs.chunk_by(|a, b| b.start <= a.end + 200) {
         let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
-        let start = line_around(text, first.start, REACH).start;
-        let end = line_around(text, last.end, REACH).end.max(start);
         // Decided on the part that shows the signs: the rest of a line may be plain.
-        let core = Span::new(first.start.saturating_sub(60).max(start), (last.end + 60).min(end));
-        let core = on_borders(text, core);
-        let around = core.slice(text).unwrap_or_default();
-        let mut counts = [0_u32; 26];
-        for byte in around.as_bytes().iter().filter(|b| b.is_ascii_alphabetic()) {
-            counts[usize::from(byte.to_ascii_lowercase() - b'a')] += 1;
-        }
-        *cost += (end - start) as u64 * 2;
-        let letters: u32 = counts.iter().sum();
-        if letters < 16 || reads(around).percent() >= 40 {
+        let core = on_borders(text, Span::new(first.start.saturating_sub(32), (last.end + 32).min(text.len())));
+        *cost += core.len() as u64 * 2;
+        let Some(by) = core.slice(text).and_then(shift) else { continue };
+        let region = reach(text, core);
+        if done.iter().any(|(other, seen)| *other == by && seen.overlaps(&region)) || done.len() >= MOST {
             continue;
         }
-        let bits = |place: &dyn Fn(usize) -> usize| -> u32 {
-            counts.iter().enumerate().map(|(i, n)| n * (BITS[place(i)] / 8)).sum::<u32>() / letters
-        };
-        let own = bits(&|i| i);
-        let mut turns: Vec<(u32, usize)> =
-            (1..26).map(|by| (bits(&|i| (i + 26 - by) % 26), by)).chain([(bits(&|i| 25 - i), 26)]).collect();
-        turns.sort_unstable();
-        let plain = |c: u8, by: usize| match (c, by) {
-            (b'a'..=b'z', 26) => b'z' - (c - b'a'),
-            (b'A'..=b'Z', 26) => b'Z' - (c - b'A'),
-            (b'a'..=b'z', by) => (c - b'a' + (26 - by) as u8) % 26 + b'a',
-            (b'A'..=b'Z', by) => (c - b'A' + (26 - by) as u8) % 26 + b'A',
-            _ => c,
-        };
-        // One of the likeliest reads like language; or the likeliest fits so much better that its words may be
-        // in another order or language.
-        let reading = turns.iter().take(4).map(|t| t.1).find(|by| {
-            let turned: String = around.bytes().map(|b| char::from(plain(b, *by))).collect();
-            reads(&turned).words >= 2 && reads(&turned).percent() >= 45
-        });
-        let fitting = turns
-            .first()
-            .filter(|t| letters >= 40 && t.0 * 8 <= 4750 && (own.saturating_sub(t.0)) * 8 >= 450)
-            .map(|t| t.1);
-        let Some(by) = reading.or(fitting) else { continue };
-        let span = Span::new(start, end);
+        *cost += region.len() as u64 * 2;
+        done.push((by, region));
         let step = ROTATIONS.get(by).copied().unwrap_or("atbash");
-        pieces.extend(substitute(text, span, step, |b| plain(b, by)));
+        pieces.extend(substitute(text, region, step, |b| turn(b, by)));
     }
     pieces
+}
+
+/// Ciphers of one text that are undone, and bytes around their signs.
+const MOST: usize = 4;
+const AROUND: usize = 8192;
+
+/// The lines around a place where a cipher was seen: what it hides may stand on lines that do not show it.
+fn reach(text: &str, core: Span) -> Span {
+    let start = line_around(text, core.start.saturating_sub(AROUND), REACH).start;
+    Span::new(start.min(core.start), line_around(text, (core.end + AROUND).min(text.len()), REACH).end.max(core.end))
+}
+
+/// A letter moved back; 26 stands for Atbash.
+const fn turn(byte: u8, by: usize) -> u8 {
+    let first = match byte {
+        b'a'..=b'z' => b'a',
+        b'A'..=b'Z' => b'A',
+        _ => return byte,
+    };
+    let place = byte - first;
+    first + if by == 26 { 25 - place } else { (place + 26 - by as u8) % 26 }
+}
+
+/// How far the letters were moved; 26 for Atbash. `None` for text that reads as it stands or in no other way.
+fn shift(text: &str) -> Option<usize> {
+    let mut counts = [0_u32; 26];
+    for byte in text.bytes().filter(u8::is_ascii_alphabetic) {
+        counts[usize::from(byte.to_ascii_lowercase() - b'a')] += 1;
+    }
+    let letters: u32 = counts.iter().sum();
+    if letters < 16 || reads(text).percent() >= 40 {
+        return None;
+    }
+    let bits = |by: usize| -> u32 {
+        let place = |i: usize| usize::from(turn(b'a' + i as u8, by) - b'a');
+        counts.iter().enumerate().map(|(i, n)| n * (BITS[place(i)] / 8)).sum::<u32>() / letters
+    };
+    let own = bits(0);
+    let mut turns: Vec<(u32, usize)> = (1..=26).map(|by| (bits(by), by)).collect();
+    turns.sort_unstable();
+    // One of the likeliest reads like language; or the likeliest fits so much better that its words may be
+    // in another order or language.
+    let reading = turns.iter().take(5).map(|t| t.1).find(|by| {
+        let turned: String = text.chars().map(|c| u8::try_from(c).map_or(c, |b| char::from(turn(b, *by)))).collect();
+        let sum = reads(&turned);
+        sum.words >= 2 && sum.percent() >= 40
+    });
+    let fits = |t: &&(u32, usize)| letters >= 40 && t.0 * 8 <= 4750 && own.saturating_sub(t.0) * 8 >= 450;
+    reading.or_else(|| turns.first().filter(fits).map(|t| t.1))
 }
 
 /// ASCII letters of `span` replaced one by one.
@@ -87,24 +106,21 @@ fn substitute(text: &str, span: Span, step: &'static str, plain: impl Fn(u8) -> 
 }
 
 /// Every visible ASCII character 47 places on.
-pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> {
+pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64) -> Option<Piece> {
     let turn = |b: u8| if b.is_ascii_graphic() { (b - 33 + 47) % 94 + 33 } else { b };
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut seen = 0;
-    for near in signs.chunk_by(|a, b| b.start <= a.end + 400) {
+    for near in signs.chunk_by(|a, b| b.start <= a.end + 200).take(64) {
         let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
-        let start = line_around(text, first.start, REACH).start.max(seen);
-        let end = line_around(text, last.end, REACH).end.max(start);
-        seen = end;
-        *cost += (end - start) as u64 * 2;
-        if let Some(piece) = substitute(text, Span::new(start, end), "rot47", turn)
-            && (reads(&piece.text).percent() >= 45)
-            && reads(&text[start..end]).percent() < 25
-        {
-            pieces.push(piece);
+        let core = on_borders(text, Span::new(first.start.saturating_sub(20), (last.end + 20).min(text.len())));
+        *cost += core.len() as u64 * 4;
+        let piece = substitute(text, core, "rot47", turn)?;
+        let (own, sum) = (reads(core.slice(text)?), reads(&piece.text));
+        if sum.words >= 2 && sum.percent() >= own.percent() + 20 {
+            let region = reach(text, core);
+            *cost += region.len() as u64 * 2;
+            return substitute(text, region, "rot47", turn);
         }
     }
-    pieces
+    None
 }
 
 /// Dots and dashes.
@@ -173,7 +189,7 @@ pub(super) fn letter_numbers(text: &str, regions: &[Span], cost: &mut u64) -> Ve
             }
         }
         let letters = list.iter().filter(|n| n.1.is_some()).count();
-        if letters < 8 || letters * 10 < list.len() * 8 {
+        if letters < 8 || letters * 10 < list.len() * 6 {
             continue;
         }
         let slice = |span: Span| span.slice(text).unwrap_or_default();
@@ -195,12 +211,15 @@ pub(super) fn letter_numbers(text: &str, regions: &[Span], cost: &mut u64) -> Ve
                 let kept = slice(*gap).trim_matches(['-', ' ', '/', '|']);
                 out.push_str(kept);
                 map.push_block(kept.len(), gap.start, gap.len());
-                out.push(' ');
-                map.push_block(1, gap.start, gap.len());
+                if slice(*gap).contains([' ', '\n']) || kept.is_empty() {
+                    out.push(' ');
+                    map.push_block(1, gap.start, gap.len());
+                }
             }
         }
         let glued: String = out.chars().filter(char::is_ascii_lowercase).take(400).collect();
-        if reads(&out).well() || segment(&glued).1.percent() >= 80 && reads(&out).words >= 1 {
+        let sum = reads(&out);
+        if sum.words >= 2 && sum.percent() >= 40 || segment(&glued).1.percent() >= 80 && sum.words >= 1 {
             pieces.push(Piece { view: View::Decoded, step: "letter-numbers", text: out, map });
         }
     }

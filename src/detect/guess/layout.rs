@@ -5,7 +5,7 @@ use crate::detect::escapes::Edit;
 use crate::domain::Span;
 
 /// Bytes between two letters that belong to one spaced-out text.
-const GAP: usize = 12;
+const GAP: usize = 48;
 
 /// `i g n o r e`, `i.g.n.o.r.e`: what stands between single letters goes away; a wider gap is a space.
 pub(super) fn apart(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &'static str)> {
@@ -71,7 +71,6 @@ fn close(text: &str, letters: &[Span], edits: &mut Vec<(Edit, &'static str)>) {
     if count * 2 < gaps.len() {
         return;
     }
-    let sign = main.chars().find(|c| *c != ' ').unwrap_or(' ');
     let mut fill: Vec<String> = gaps
         .iter()
         .map(|gap| {
@@ -79,12 +78,15 @@ fn close(text: &str, letters: &[Span], edits: &mut Vec<(Edit, &'static str)>) {
             if gap == main {
                 return String::new();
             }
-            let kept: String = gap.chars().filter(|c| *c != sign && *c != ' ' && *c != '\n').collect();
-            let line = if gap.contains('\n') { "\n" } else { " " };
-            format!("{kept}{line}")
+            if main == " " {
+                // Signs stand apart as well: what is left of their spaces is one or none.
+                return spread(gap);
+            }
+            gap.to_owned()
         })
         .collect();
-    // Words that nobody knows are several words: nothing stood between them.
+    // Words that nobody knows are several words, where nothing stands between words.
+    let closed = fill.iter().filter(|f| !f.is_empty()).count() * 14 < fill.len();
     let mut start = 0;
     for end in 0..=fill.len() {
         if fill.get(end).is_some_and(String::is_empty) {
@@ -96,7 +98,7 @@ fn close(text: &str, letters: &[Span], edits: &mut Vec<(Edit, &'static str)>) {
             .flat_map(|l| l.chars())
             .collect::<String>()
             .to_lowercase();
-        if word.len() >= 6 && word.is_ascii() && word.len() < 4096 && !known(&word) {
+        if word.len() >= if closed { 6 } else { 20 } && word.is_ascii() && word.len() < 4096 && !known(&word) {
             let (starts, sum) = segment(&word);
             if sum.percent() >= 70 {
                 for cut in starts.into_iter().filter(|s| *s > 0) {
@@ -111,6 +113,26 @@ fn close(text: &str, letters: &[Span], edits: &mut Vec<(Edit, &'static str)>) {
     edits.extend(gaps.into_iter().zip(fill).map(|(span, text)| (Edit { span, text, weight: 2 }, "spaced-letters")));
 }
 
+/// A gap in text with a space behind every sign: one space is none, more are one.
+fn spread(gap: &str) -> String {
+    let mut out = String::new();
+    let mut blanks = 0;
+    for c in gap.chars().chain(['\0']) {
+        if c == ' ' {
+            blanks += 1;
+            continue;
+        }
+        if blanks > 1 {
+            out.push(' ');
+        }
+        blanks = 0;
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// `ignore_all_previous`, `ignoreAllPrevious` and long words nobody knows: spaces come back between words.
 pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> Vec<(Edit, &'static str)> {
     let mut edits = Vec::new();
@@ -118,23 +140,25 @@ pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> Vec<(Edit, 
         *cost += token.len() as u64;
         let part = token.slice(text).unwrap_or_default();
         // Links and paths are made of words, and everywhere.
-        if part.contains("://") || part.contains("](") || part.starts_with(['/', '.']) || part.len() > 4096 {
+        let link = part.contains("://") || part.contains("](");
+        if part.starts_with(['/', '.']) || part.starts_with("http") || part.len() > 1 << 16 {
             continue;
         }
         let bytes = part.as_bytes();
+        let side = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+        // One sign stands for the space.
+        let signs = if link { "_" } else { "_-.+/|~:=" };
+        let count = |sign: u8| bytes.iter().filter(|b| **b == sign).count();
+        let sign = signs.bytes().max_by_key(|sign| count(*sign)).unwrap_or(b'_');
         let mut found: Vec<Edit> = Vec::new();
         let mut spaced = String::with_capacity(part.len() + 8);
         for (i, c) in part.char_indices() {
-            let side = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
-            let hump = c.is_ascii_uppercase() && i > 0 && bytes[i - 1].is_ascii_lowercase();
-            if hump {
+            if c.is_ascii_uppercase() && i > 0 && bytes[i - 1].is_ascii_lowercase() {
                 found.push(Edit { span: Span::new(token.start + i, token.start + i), text: " ".to_owned(), weight: 2 });
                 spaced.push(' ');
             }
-            if matches!(c, '_' | '-' | '.' | '+' | '/' | '|' | '~' | ':' | '=')
-                && side(i.checked_sub(1))
-                && side(Some(i + 1))
-            {
+            let between = i > 0 && i + 1 < bytes.len() && (c == '_' || side(i.checked_sub(1)) && side(Some(i + 1)));
+            if c == char::from(sign) && between {
                 found.push(Edit {
                     span: Span::new(token.start + i, token.start + i + 1),
                     text: " ".to_owned(),
@@ -146,7 +170,7 @@ pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> Vec<(Edit, 
             }
         }
         let sum = reads(&spaced);
-        if found.len() >= 3 && sum.words >= 3 && sum.percent() >= 60 {
+        if found.len() >= 4 && sum.words >= 4 && sum.percent() >= 60 {
             edits.extend(found.into_iter().map(|edit| (edit, "joined-words")));
         } else if bytes.iter().filter(|b| b.is_ascii_alphabetic()).count() * 10 >= bytes.len() * 9 {
             *cost += token.len() as u64 * 18;

@@ -50,15 +50,8 @@ pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
             let word = &bytes[start..at];
             // An exclamation mark at the end is one.
             let len = word.iter().rposition(|b| *b != b'!').map_or(word.len(), |i| i + 1);
-            words.push((
-                Span::new(start, start + len),
-                plain(&word[..len]).or_else(|| plain(word).filter(|_| len < word.len())),
-            ));
-            if let Some((span, Some(found))) = words.last_mut()
-                && found.len() > len
-            {
-                span.end = start + found.len();
-            }
+            words
+                .push((Span::new(start, at), plain(&word[..len]).or_else(|| plain(word).filter(|_| len < word.len()))));
         }
         let sure = |w: &(Span, Option<Vec<u8>>)| w.1.as_ref().is_some_and(|p| p.len() >= 3);
         let count = words.iter().filter(|w| sure(w)).count();
@@ -72,7 +65,7 @@ pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
             let read = match found {
                 Some(found) => found.clone(),
                 // Between such words a number or a name is one as well.
-                None if count >= 3 && (beside(i.checked_sub(1)) || beside(Some(i + 1))) => likely(word),
+                None if count >= 3 && (beside(i.checked_sub(1)) || beside(Some(i + 1))) => short(word),
                 None => continue,
             };
             for (offset, (old, new)) in word.iter().zip(&read).enumerate() {
@@ -85,6 +78,16 @@ pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
         }
     }
     edits
+}
+
+/// A number or a name between words with signs: a short word that is known, or the likeliest letters.
+fn short(word: &[u8]) -> Vec<u8> {
+    let read = likely(word).to_ascii_lowercase();
+    if word.len() <= 3 && std::str::from_utf8(&read).is_ok_and(known) {
+        return read;
+    }
+    let len = word.iter().rposition(|b| *b != b'!').map_or(word.len(), |i| i + 1);
+    likely(&word[..len])
 }
 
 /// Every sign as its likeliest letter.

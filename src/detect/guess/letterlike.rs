@@ -133,6 +133,13 @@ pub(super) fn edits(text: &str) -> Vec<(Edit, &'static str)> {
                 found.push(Edit { span: at, text: sign.to_string(), weight: 2 });
                 read.push(*sign);
                 certain += usize::from(matches!(c, '\u{1C3}'));
+            } else if matches!(c, '\u{300}'..='\u{36F}') {
+                // Marks that no letter takes in its script; those on Latin letters go with them.
+                let base = word[..i].chars().next_back();
+                let takes = base.is_some_and(|b| unicode_normalization::char::compose(b, c).is_some());
+                if !takes && base.is_some_and(|b| !b.is_ascii()) {
+                    found.push(Edit { span: at, text: String::new(), weight: 2 });
+                }
             } else if c.is_alphabetic() && !c.nfkc().next().is_some_and(|n| n.is_ascii()) {
                 match skeleton(c) {
                     Some(letter) => {
@@ -198,7 +205,12 @@ pub(super) fn symbols(text: &str) -> Vec<(Edit, &'static str)> {
             0
         } else {
             match get_general_category(c) {
-                GeneralCategory::OtherSymbol | GeneralCategory::ModifierSymbol => 2,
+                GeneralCategory::OtherSymbol | GeneralCategory::ModifierSymbol
+                    if before.is_some_and(char::is_alphanumeric) || after.is_some_and(char::is_alphanumeric) =>
+                {
+                    2
+                }
+                GeneralCategory::OtherSymbol => 1,
                 GeneralCategory::MathSymbol | GeneralCategory::DashPunctuation | GeneralCategory::OtherPunctuation
                     if before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric) =>
                 {
@@ -207,7 +219,12 @@ pub(super) fn symbols(text: &str) -> Vec<(Edit, &'static str)> {
                 _ => 0,
             }
         };
-        if weight > 0 {
+        // A joiner or selector behind a symbol goes with it.
+        if is_invisible(c) && edits.last().is_some_and(|(last, _)| last.span.end == at) {
+            if let Some((last, _)) = edits.last_mut() {
+                last.span.end = end;
+            }
+        } else if weight > 0 {
             match edits.last_mut() {
                 Some((last, _)) if last.span.end == at => last.span.end = end,
                 _ => edits.push((Edit { span: Span::new(at, end), text: " ".to_owned(), weight }, "symbols")),

@@ -1,6 +1,6 @@
 //! What lines do: spell with their first letters, hold one word each, break words.
 
-use super::lexicon::{follows, known, segment};
+use super::lexicon::{follows, known, reads, segment};
 use crate::detect::decode::Piece;
 use crate::detect::escapes::Edit;
 use crate::detect::span::SpanMap;
@@ -52,7 +52,7 @@ pub(super) fn look(text: &str) -> Found {
         let first = bytes[body].to_ascii_lowercase();
         let previous = found.firsts.last().map_or(b' ', |f| f.1);
         found.firsts.push((body, first, blank));
-        let gain = if blank { 0 } else { follows(previous, first) };
+        let gain = if blank || !first.is_ascii() { 0 } else { follows(previous, first) };
         open = if open.0 + gain <= 0 { (0, found.firsts.len() - 1) } else { (open.0 + gain, open.1) };
         if open.0 > best.0 {
             best = (open.0, open.1, found.firsts.len());
@@ -121,47 +121,49 @@ fn may_be_backwards(line: &[u8]) -> bool {
     if first < 3 || first == line.len() || line.len() - last < 2 {
         return false;
     }
-    let stops =
-        matches!(line[first - 1], b'.' | b'!' | b'?' | b';') && line[..first - 1].iter().all(u8::is_ascii_lowercase);
-    let rises = line[last].is_ascii_uppercase()
-        && line[last + 1..].iter().all(u8::is_ascii_lowercase)
-        && !line[0].is_ascii_punctuation();
+    let end = line[..first].iter().rposition(|b| !matches!(b, b'"' | b'\'' | b')' | b'`')).unwrap_or(0);
+    let stops = matches!(line[end], b'.' | b'!' | b'?' | b';') && !line[0].is_ascii_digit();
+    let word =
+        line[last..].iter().position(|b| !matches!(b, b'"' | b'\'' | b'(' | b'`')).map_or(line.len(), |i| last + i);
+    let rises =
+        line.get(word).is_some_and(u8::is_ascii_uppercase) && line[word + 1..].iter().all(u8::is_ascii_lowercase);
     stops || rises
 }
 
 /// What the first letters of lines spell.
 pub(super) fn acrostic(text: &str, found: &Found, cost: &mut u64) -> Option<Piece> {
     let (from, to) = found.spells?;
-    // A verse is a word: the whole of the first and the last one.
-    let from = found.firsts[..=from].iter().rposition(|f| f.2).unwrap_or(from);
-    let firsts = found.firsts.get(from..)?;
-    let sure = to.saturating_sub(from);
-    *cost += firsts.len() as u64 * 20;
+    *cost += found.firsts.len() as u64 * 20;
     let (mut out, mut map, mut words, mut letters) = (String::new(), SpanMap::default(), 0, 0);
+    // Where some lines spell, all are read; those that showed it decide.
+    let firsts = &found.firsts;
     let mut done = 0;
-    for verse in firsts.chunk_by(|_, next| !next.2) {
-        let read: String = verse.iter().map(|(_, first, _)| char::from(*first)).filter(char::is_ascii).collect();
-        let whole = known(read.trim_matches(|c: char| !c.is_ascii_alphabetic()));
-        let (starts, sum) = if whole { (vec![0], Default::default()) } else { segment(&read) };
-        // Rarer words at the end still are words.
-        if done >= sure && !whole && sum.percent() < 75 {
-            break;
+    let verses: Vec<&[(usize, u8, bool)]> = firsts.chunk_by(|_, next| !next.2).collect();
+    // With verses for words, only a verse far too long for one is cut.
+    let longest = if verses.len() >= 3 && firsts.len() <= verses.len() * 12 { 24 } else { 6 };
+    for verse in verses {
+        let chars: Vec<(usize, char)> = verse
+            .iter()
+            .filter_map(|(at, ..)| text.get(*at..)?.chars().next().map(|c| (*at, c.to_ascii_lowercase())))
+            .collect();
+        let read: String = chars.iter().map(|(_, c)| if c.is_ascii() { *c } else { '?' }).collect();
+        let whole = read.len() < longest || known(read.trim_matches(|c: char| !c.is_ascii_alphabetic()));
+        let (starts, sum) = if whole { (vec![0], reads(&read)) } else { segment(&read) };
+        if (from..to).contains(&done) {
+            words += sum.known;
+            letters += read.len();
         }
         done += verse.len();
-        words += if whole { read.len() } else { sum.known };
-        letters += read.len();
-        let mut push = |c: char, at: usize, len: usize| {
-            out.push(c);
-            map.push_block(1, at, len);
-        };
-        for (i, ((at, ..), c)) in verse.iter().zip(read.chars()).enumerate() {
-            if starts.contains(&i) && (i > 0 || *at > firsts[0].0) {
-                push(' ', *at, 0);
+        for (i, (at, c)) in chars.into_iter().enumerate() {
+            if starts.contains(&i) && !out.is_empty() {
+                out.push(' ');
+                map.push_block(1, at, 0);
             }
-            push(c, *at, 1);
+            out.push(c);
+            map.push_block(c.len_utf8(), at, c.len_utf8());
         }
     }
-    let well = letters >= 10 && words * 100 >= letters * 75 && text.len() > letters;
+    let well = letters >= 10 && words * 100 >= letters * 70 && text.len() > letters;
     (well && map.view_len() == out.len()).then(|| Piece { view: View::Decoded, step: "acrostic", text: out, map })
 }
 
@@ -186,25 +188,28 @@ pub(super) fn broken(text: &str, breaks: &[usize]) -> Vec<(Edit, &'static str)> 
     for &at in breaks {
         let Some(after) = bytes.get(at + 1..) else { continue };
         let next = at + 1 + after.iter().take(40).take_while(|b| matches!(b, b' ' | b'\t' | b'>')).count();
-        if !bytes.get(next).is_some_and(u8::is_ascii_alphabetic) || at == 0 {
-            continue;
-        }
-        let hyphen = bytes[at - 1] == b'-';
+        let hyphen = at > 0 && bytes[at - 1] == b'-';
         let end = at - usize::from(hyphen);
-        let head = bytes[..end].iter().rev().take(24).take_while(|b| b.is_ascii_alphabetic()).count();
-        let tail = bytes[next..].iter().take(24).take_while(|b| b.is_ascii_alphabetic()).count();
-        if head == 0 || head + tail > 24 {
+        let (Some(before), Some(rest)) = (text.get(..end), text.get(next..)) else { continue };
+        let (Some(last), Some(first)) = (before.chars().next_back(), rest.chars().next()) else { continue };
+        // The rest of a word has no capital of its own.
+        if !last.is_alphabetic() || !first.is_alphabetic() || (first.is_uppercase() && !last.is_uppercase()) {
             continue;
         }
-        if !bytes[next].is_ascii_lowercase() {
-            continue;
-        }
+        let head: usize = before.chars().rev().take(24).take_while(|c| c.is_alphabetic()).map(char::len_utf8).sum();
+        let tail: usize = rest.chars().take(24).take_while(|c| c.is_alphabetic()).map(char::len_utf8).sum();
         word.clear();
-        word.push_str(&text[end - head..end]);
-        word.push_str(&text[next..next + tail]);
-        word.make_ascii_lowercase();
+        word.extend(before[end - head..].chars().flat_map(char::to_lowercase));
+        let middle = word.len();
+        word.extend(rest[..tail].chars().flat_map(char::to_lowercase));
         // Nobody knows either half: then nobody would know the whole of a rarer word either.
-        let strange = || !known(&word[..head]) && !known(&word[head..]) && head + tail >= 6 && head.min(tail) >= 2;
+        let strange = || {
+            !known(&word[..middle])
+                && !known(&word[middle..])
+                && word.len() >= 6
+                && head.min(tail) >= 2
+                && head + tail <= 24
+        };
         let joins = hyphen || known(&word) || strange();
         if joins {
             let step = if hyphen { "hyphenation" } else { "broken-words" };

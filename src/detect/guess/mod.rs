@@ -21,11 +21,10 @@ use crate::domain::{Span, View};
 /// Guessed readings of one text. `steps` are those that led to it: no guess is made twice.
 pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'static str], cost: &mut u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let mut edits: Vec<Vec<(escapes::Edit, &'static str)>> = vec![
-        layout::apart(text, &hints.apart, cost),
-        leet::edits(text, &hints.leet, cost),
-        layout::joined(text, &hints.tokens, cost),
-    ];
+    let mut edits: Vec<Vec<(escapes::Edit, &'static str)>> =
+        vec![layout::apart(text, &hints.apart, cost), leet::edits(text, &hints.leet, cost)];
+    // A joined text brings its own words along.
+    pieces.extend(escapes::rewrite_within(text, View::Decoded, &layout::joined(text, &hints.tokens, cost), 24));
     let found = lines::look(text);
     edits.push(lines::word_lines(text, &found.words));
     edits.push(lines::broken(text, &found.breaks));
@@ -38,20 +37,47 @@ pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'stat
         pieces.extend(escapes::rewrite(text, View::Decoded, &list));
     }
     pieces.extend(lines::acrostic(text, &found, cost));
-    pieces.extend(order::reversed_words(text, &found.backwards, cost));
     pieces.extend(cipher::morse(text, &hints.morse, cost));
     pieces.extend(cipher::letter_numbers(text, &hints.digits, cost));
     let to_raw = |spans: Vec<Span>| -> Vec<Span> { spans.into_iter().map(|s| folded.map.to_raw(s)).collect() };
-    let turned = to_raw(triggers::turned(&folded.text));
+    let mut turned = to_raw(triggers::turned(&folded.text));
+    let mut rare = to_raw(triggers::rare_letters(&folded.text));
+    if reads_like_nothing(text) {
+        // Too short to show a sign, and short enough to try.
+        turned.extend(text.split_inclusive('\n').scan(0, |at, line| {
+            *at += line.len();
+            Some(Span::new(*at - line.len(), *at))
+        }));
+        turned.sort_unstable();
+        rare = vec![Span::new(0, text.len())];
+    }
+    let mut backwards = found.backwards;
     if !turned.is_empty() {
+        backwards.extend(turned.iter().map(|sign| line_around(text, sign.start, 4000)));
+        backwards.sort_unstable();
+        backwards.dedup();
         pieces.extend(order::turned(text, &turned, cost));
         pieces.extend(cipher::rot47(text, &turned, cost));
         pieces.extend(cipher::spelled(text, &turned, cost));
     }
-    pieces.extend(cipher::rotated(text, &to_raw(triggers::rare_letters(&folded.text)), cost));
+    pieces.extend(order::reversed_words(text, &backwards, cost));
+    pieces.extend(cipher::rotated(text, &rare, cost));
     pieces.retain(|piece| !steps.contains(&piece.step));
     pieces
 }
+
+/// True for a short text of Latin letters that holds hardly any known word.
+fn reads_like_nothing(text: &str) -> bool {
+    if text.len() > SHORT || text.len() < 16 {
+        return false;
+    }
+    let visible = text.bytes().filter(u8::is_ascii_graphic).count();
+    let sum = lexicon::reads(text);
+    visible * 10 >= text.len() * 7 && sum.percent() < 30
+}
+
+/// Longest text that is looked at for a cipher without a sign of one, bytes.
+const SHORT: usize = 240;
 
 /// The line around an offset, at most `most` bytes on each side.
 fn line_around(text: &str, at: usize, most: usize) -> Span {

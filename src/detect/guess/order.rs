@@ -6,6 +6,8 @@ use crate::detect::decode::Piece;
 use crate::detect::span::SpanMap;
 use crate::domain::{Span, View};
 
+/// Bytes around the first and last line that reads from right to left in which other lines are turned as well.
+const AROUND: usize = 4096;
 /// Bytes of a line on each side of a sign that are looked at.
 const REACH: usize = 2000;
 
@@ -28,23 +30,25 @@ pub(super) fn turned(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> {
         }
         let line = line_around(text, sign.start, REACH);
         seen = line.end;
-        if let Some(part) = stretch(text, line, cost) {
-            parts.push(part);
-            // Lines beside it may be too short to show a sign of their own.
-            let mut next = line.end + 1;
-            while next < text.len() {
-                let line = line_around(text, next, REACH);
-                let body = line.slice(text).unwrap_or_default();
-                if !body.trim().is_empty() {
-                    match stretch(text, line, cost) {
-                        Some(part) => parts.push(part),
-                        None => break,
-                    }
-                }
-                seen = line.end;
-                next = line.end + 1;
+        parts.extend(stretch(text, line, cost));
+    }
+    // Lines beside those may be too short to show a sign of their own.
+    if let (Some(first), Some(last)) = (parts.first().copied(), parts.last().copied()) {
+        let mut at = line_around(text, first.start.saturating_sub(AROUND), REACH).start;
+        let end = (last.end + AROUND).min(text.len());
+        let mut all = Vec::new();
+        while at < end {
+            let line = line_around(text, at, REACH);
+            at = line.end.max(at) + 1;
+            match parts.iter().find(|part| part.overlaps(&line)) {
+                Some(part) => all.push(*part),
+                None if reads(line.slice(text).unwrap_or_default()).percent() < 40 => all.push(line),
+                None => {}
             }
         }
+        *cost += (end - first.start) as u64;
+        all.dedup();
+        parts = all;
     }
     if parts.is_empty() {
         return Vec::new();
@@ -172,21 +176,27 @@ const PAIRS: [(&str, &str); 30] = [
 /// Lines with their words in reverse order.
 pub(super) fn reversed_words(text: &str, lines: &[Span], cost: &mut u64) -> Option<Piece> {
     let mut out = Builder::default();
+    let mut past = 0;
+    let mut surely = false;
     for line in lines {
         let body = line.slice(text).unwrap_or_default();
+        if line.start < past || body.len() > 2 * REACH {
+            continue;
+        }
+        past = line.end;
         *cost += body.len() as u64;
         let words: Vec<&str> = body.split(' ').collect();
         let capitals = words.iter().filter(|w| w.starts_with(|c: char| c.is_uppercase())).count();
-        if words.len() < 4 || capitals * 2 > words.len() {
-            continue;
-        }
         let lower: Vec<String> =
             words.iter().map(|w| w.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase()).collect();
         let pairs = |a: usize, b: usize| {
             lower.windows(2).filter(|w| PAIRS.iter().any(|(x, y)| *x == w[a] && *y == w[b])).count()
         };
+        let (plain, turned) = (pairs(0, 1), pairs(1, 0));
+        surely |= turned > plain;
         // In order: nothing to turn. Neither: the capital at the end decides.
-        if pairs(0, 1) > pairs(1, 0) {
+        let unsure = !surely && turned == 0;
+        if words.len() < 4 || plain > turned || (unsure && (capitals * 2 > words.len() || reads(body).percent() < 60)) {
             continue;
         }
         let mut end = line.end;
