@@ -8,6 +8,7 @@
 mod architecture;
 mod bad_input;
 mod benign;
+mod classifier;
 mod cli;
 mod codes;
 mod common;

@@ -29,7 +29,10 @@ pub struct Lexicon {
     names: Vec<String>,
     /// Open addressing: hash, class of the word, class of words that begin with it.
     slots: Vec<(u64, u8, u8)>,
+    /// Hashes of anything in the lists.
     filter: Vec<u64>,
+    /// Hashes of listed beginnings.
+    beginnings: Vec<u64>,
 }
 
 impl Default for Lexicon {
@@ -57,7 +60,12 @@ impl Lexicon {
             }
         }
         let size = (words.len() * 4).next_power_of_two().max(16);
-        let mut lexicon = Self { names, slots: vec![(0, 0, 0); size], filter: vec![0; FILTER_BITS / 64] };
+        let mut lexicon = Self {
+            names,
+            slots: vec![(0, 0, 0); size],
+            filter: vec![0; FILTER_BITS / 64],
+            beginnings: vec![0; FILTER_BITS / 64],
+        };
         for (hash, whole, begins) in words {
             lexicon.insert(hash, whole, begins);
         }
@@ -81,6 +89,9 @@ impl Lexicon {
         slot.2 = if slot.2 == 0 { begins } else { slot.2 };
         let bit = filter_bit(hash);
         self.filter[bit / 64] |= 1 << (bit % 64);
+        if begins != 0 {
+            self.beginnings[bit / 64] |= 1 << (bit % 64);
+        }
     }
 
     /// False only for hashes that are in no list.
@@ -88,6 +99,13 @@ impl Lexicon {
     pub(super) fn may_have(&self, hash: u64) -> bool {
         let bit = filter_bit(hash);
         self.filter.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// False only for hashes with which no listed beginning ends.
+    #[inline]
+    pub(super) fn may_begin(&self, hash: u64) -> bool {
+        let bit = filter_bit(hash);
+        self.beginnings.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
     /// The class of a whole word and of words that begin so; zero where there is none.

@@ -165,6 +165,21 @@ struct Reader<'a, V> {
     visit: V,
 }
 
+/// By byte: 1 for ASCII letters and the underscore, 2 for digits, 0 for all others.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphabetic() || byte == b'_' {
+            kinds[byte as usize] = 1;
+        } else if byte.is_ascii_digit() {
+            kinds[byte as usize] = 2;
+        }
+        byte += 1;
+    }
+    kinds
+};
+
 /// What a character outside ASCII is to the reader.
 enum Wide {
     Letter,
@@ -194,7 +209,7 @@ impl<V: FnMut(&Sentence<'_>)> Reader<'_, V> {
     fn run(&mut self) {
         let (mut at, mut next_soft) = (0, 0);
         while let Some(&byte) = self.bytes.get(at) {
-            if byte.is_ascii_alphanumeric() || byte == b'_' {
+            if KINDS[usize::from(byte)] != 0 {
                 at = self.word(at);
             } else if byte == b' ' {
                 while self.soft.get(next_soft).is_some_and(|&s| s < at) {
@@ -255,31 +270,33 @@ impl<V: FnMut(&Sentence<'_>)> Reader<'_, V> {
             };
         let (mut stem, mut digits, mut letters) = (0_u64, 0_usize, 0_usize);
         while let Some(&byte) = self.bytes.get(at) {
-            if byte.is_ascii_alphanumeric() || byte == b'_' {
-                digits += usize::from(byte.is_ascii_digit());
-                letters += usize::from(!byte.is_ascii_digit());
-            } else if byte == b'\'' {
-                if !self.bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic) {
-                    break;
-                }
-            } else if byte >= 0x80 {
-                let Some(c) = self.text.get(at..).and_then(|t| t.chars().next()) else { break };
-                if !matches!(wide(c), Wide::Letter) {
-                    break;
-                }
-                letters += 1;
-                for &byte in &self.bytes[at..at + c.len_utf8()] {
-                    hash = step(hash, byte);
-                    at += 1;
-                    if at == cut {
-                        stem = hash;
+            let kind = KINDS[usize::from(byte)];
+            if kind == 0 {
+                if byte == b'\'' {
+                    if !self.bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic) {
+                        break;
                     }
+                } else if byte >= 0x80 {
+                    let Some(c) = self.text.get(at..).and_then(|t| t.chars().next()) else { break };
+                    if !matches!(wide(c), Wide::Letter) {
+                        break;
+                    }
+                    letters += 1;
+                    for &byte in &self.bytes[at..at + c.len_utf8()] {
+                        hash = step(hash, byte);
+                        at += 1;
+                        if at == cut {
+                            stem = hash;
+                        }
+                    }
+                    self.begins(hash, &mut begins);
+                    continue;
+                } else {
+                    break;
                 }
-                self.begins(hash, &mut begins);
-                continue;
-            } else {
-                break;
             }
+            digits += usize::from(kind >> 1);
+            letters += usize::from(kind & 1);
             hash = step(hash, byte);
             at += 1;
             if at == cut {
@@ -304,7 +321,7 @@ impl<V: FnMut(&Sentence<'_>)> Reader<'_, V> {
     /// Keeps the class of the longest listed beginning so far.
     #[inline]
     fn begins(&self, hash: u64, best: &mut u8) {
-        if self.lexicon.may_have(hash) {
+        if self.lexicon.may_begin(hash) {
             let (_, class) = self.lexicon.get(hash);
             if class != 0 {
                 *best = class;
