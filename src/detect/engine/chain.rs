@@ -31,7 +31,7 @@ const STEPS: usize = 6;
 const WAYS: usize = 64;
 /// How many times as often as the rarest set of a chain another one may be found: looking for a literal costs about
 /// a hundredth of looking at a window.
-const RATIO: u64 = 60;
+const RATIO: u64 = 30;
 /// A set found more often than this, per million words of honest text, tells too little beside a rarer one.
 const COMMON: u64 = 20_000;
 

@@ -26,10 +26,10 @@ pub(in crate::detect) struct Probe {
     pub(in crate::detect) raw: bool,
     /// Sees single line breaks as `\n`.
     pub(in crate::detect) lines: bool,
-    /// Cheaper patterns that match wherever `regex` does.
-    gate: Gate,
+    /// Cheaper patterns that match wherever `regex` does. Built at the first window, as is the next one: most rules
+    /// never see one.
+    gate: OnceLock<Gate>,
     /// The same pattern over bytes: on ASCII text it matches the same, with automata a tenth the size.
-    /// Built at the first window that passes the gate.
     ascii: OnceLock<Option<regex::bytes::Regex>>,
 }
 
@@ -67,13 +67,12 @@ impl Gate {
 impl Probe {
     /// A probe on the folded text, or on the view's own text when `raw`.
     pub(in crate::detect) fn new(target: Target, regex: Regex, raw: bool, lines: bool) -> Self {
-        let gate = Gate::of(regex.as_str());
-        Self { target, regex, raw, lines, gate, ascii: OnceLock::new() }
+        Self { target, regex, raw, lines, gate: OnceLock::new(), ascii: OnceLock::new() }
     }
 
     /// Every match that begins at `from` or later; what stands before it is seen as context.
     pub(in crate::detect) fn each(&self, window: &str, from: usize, mut found: impl FnMut(Span)) {
-        if !self.gate.may_match(window) {
+        if !self.gate.get_or_init(|| Gate::of(self.regex.as_str())).may_match(window) {
             return;
         }
         let ascii = self.ascii.get_or_init(|| over_bytes(self.regex.as_str())).as_ref().filter(|_| window.is_ascii());
