@@ -272,6 +272,12 @@ impl Blobs<'_> {
             {
                 continue;
             }
+            // Lines under each other were tried together before.
+            let between =
+                |pair: &[Span]| self.text.get(pair[0].end..pair[1].start).unwrap_or_default().trim().is_empty();
+            if group.windows(2).all(between) {
+                continue;
+            }
             if self.together(group) {
                 opaque.retain(|run| !group.contains(run));
             }

@@ -236,7 +236,7 @@ mod tests {
         const LEN: usize = 24 << 10;
         let fill = |part: &str| -> String { part.repeat(LEN / part.len().max(1) + 1).chars().take(LEN).collect() };
         let honest = fill("The team met on Monday and agreed to move the weekly build to Friday, as ever.\n\n");
-        let honest = cost(&honest) / honest.len() as u64;
+        let honest = cost(&honest) * 100 / honest.len() as u64;
         let mut hostile: Vec<(String, String)> = disguise::all()
             .iter()
             .map(|t| {
@@ -288,9 +288,9 @@ mod tests {
         }
         let mut wrong = Vec::new();
         for (name, text) in &hostile {
-            let each = cost(text) / text.len() as u64;
+            let each = cost(text) * 100 / text.len() as u64;
             if each > honest * 10 {
-                wrong.push(format!("{name}: {each} steps a byte, honest text {honest}"));
+                wrong.push(format!("{name}: {each} steps a hundred bytes, honest text {honest}"));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -175,7 +175,7 @@ pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> Vec<(Edit, 
         let sum = reads(&spaced);
         if found.len() >= 4 && sum.words >= 4 && sum.percent() >= 60 {
             edits.extend(found.into_iter().map(|edit| (edit, "joined-words")));
-        } else if bytes.iter().filter(|b| b.is_ascii_alphabetic()).count() * 10 >= bytes.len() * 9 {
+        } else if found.len() < 3 && bytes.iter().filter(|b| b.is_ascii_alphabetic()).count() * 10 >= bytes.len() * 9 {
             // The first words of a longer run tell as much.
             let part = &part[..floor_char(part, GLUED)];
             *cost += part.len() as u64 * 18;
