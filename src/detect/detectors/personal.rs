@@ -156,7 +156,7 @@ fn is_card(digits: &[u32], groups: &[usize], named: &dyn Fn(&[&str]) -> bool) ->
 fn luhn(digits: &[u32]) -> bool {
     let sum: u32 =
         digits.iter().rev().enumerate().map(|(i, d)| if i % 2 == 0 { *d } else { (d * 2) / 10 + (d * 2) % 10 }).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// International account numbers: a known country, its length, and 97.
@@ -382,7 +382,7 @@ fn coded(plain: &[u8], groups: &[usize], named: &dyn Fn(&[&str]) -> bool) -> Fou
                 [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
             let worth = |at: usize, b: u8| {
                 let n = if b.is_ascii_digit() { u32::from(b - b'0') } else { u32::from(b - b'A') };
-                if at % 2 == 0 { ODD.get(n as usize).copied().unwrap_or(0) } else { n }
+                if at.is_multiple_of(2) { ODD.get(n as usize).copied().unwrap_or(0) } else { n }
             };
             let sum: u32 = upper.iter().take(15).enumerate().map(|(at, b)| worth(at, *b)).sum();
             (u32::from(upper[15] - b'A') == sum % 26).then_some(("national-id", "Italian tax code"))

@@ -245,11 +245,11 @@ impl<V: FnMut(&Sentence<'_>)> Reader<'_, V> {
                 self.close(at, STOP_MIN);
                 self.fresh = true;
             }
-            b'.' | b'!' | b'?' => {
-                if self.bytes.get(at + 1).is_none_or(|b| matches!(b, b' ' | b'\n' | b'"' | b'\'' | b'*' | b')')) {
-                    self.close(at + 1, STOP_MIN);
-                    self.fresh = true;
-                }
+            b'.' | b'!' | b'?'
+                if self.bytes.get(at + 1).is_none_or(|b| matches!(b, b' ' | b'\n' | b'"' | b'\'' | b'*' | b')')) =>
+            {
+                self.close(at + 1, STOP_MIN);
+                self.fresh = true;
             }
             _ => {}
         }
