@@ -223,7 +223,7 @@ impl Pass<'_> {
             self.likely = self.likely.max(model.level_of(best));
         }
         for found in std::mem::take(&mut self.memory.found) {
-            let part = on_borders(&job.text, folded.map.to_raw(found.span));
+            let part = on_borders(&job.text, folded.map.to_raw(found.shown()));
             if !job.is_new(part) || (skeleton && !folded.map.is_changed(found.span)) {
                 continue;
             }

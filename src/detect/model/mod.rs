@@ -122,13 +122,23 @@ pub struct Judged {
 pub(super) struct Found {
     /// Bytes of the folded text.
     pub(super) span: Span,
+    /// Where what is shown of it begins.
+    pub(super) line: usize,
     /// In the model's units.
     pub(super) score: i32,
+}
+
+impl Found {
+    /// What is shown of it: without a short line before it.
+    pub(super) const fn shown(&self) -> Span {
+        Span::new(self.line, self.span.end)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Sum {
     span: Span,
+    line: usize,
     weight: i64,
     features: usize,
 }
@@ -229,7 +239,8 @@ impl Model {
                 let score = self.score(weight, features);
                 best = best.max(Some(score));
                 if score >= least && here.is_none_or(|h| score > h.score) {
-                    here = Some(Found { span: Span::new(sums[at].span.start, last.span.end), score });
+                    let span = Span::new(sums[at].span.start, last.span.end);
+                    here = Some(Found { span, line: sums[at].line, score });
                 }
             }
             let Some(here) = here else { continue };
@@ -249,7 +260,7 @@ impl Model {
             weight += i64::from(self.table.get(key));
             features += 1;
         });
-        Sum { span: Span::new(sentence.start, sentence.end), weight, features }
+        Sum { span: Span::new(sentence.start, sentence.end), line: sentence.line, weight, features }
     }
 
     fn score(&self, weight: i64, features: usize) -> i32 {
@@ -298,7 +309,7 @@ impl Model {
 
     /// A window with its reasons, in bytes of the text that was folded.
     pub(super) fn judge(&self, found: &Found, text: &str, folded: &Folded) -> Judged {
-        let span = on_borders(text, folded.map.to_raw(found.span));
+        let span = on_borders(text, folded.map.to_raw(found.shown()));
         Judged {
             span,
             probability: self.probability_of(found.score),

@@ -41,6 +41,9 @@ pub struct Token {
 pub struct Sentence<'a> {
     /// First byte.
     pub start: usize,
+    /// Where its last line begins, when only a few words stand before it: a short line before a planted one is not
+    /// part of it.
+    pub line: usize,
     /// One past the last byte.
     pub end: usize,
     /// The words.
@@ -150,7 +153,7 @@ pub fn sentences(
 ) {
     scratch.tokens.clear();
     let tokens = std::mem::take(&mut scratch.tokens);
-    let mut reader = Reader { text, bytes: text.as_bytes(), soft, lexicon, tokens, fresh: true, visit };
+    let mut reader = Reader { text, bytes: text.as_bytes(), soft, lexicon, tokens, carried: 0, fresh: true, visit };
     reader.run();
     scratch.tokens = std::mem::take(&mut reader.tokens);
 }
@@ -161,6 +164,8 @@ struct Reader<'a, V> {
     soft: &'a [usize],
     lexicon: &'a Lexicon,
     tokens: Vec<Token>,
+    /// Words before the last break that did not end the sentence.
+    carried: usize,
     fresh: bool,
     visit: V,
 }
@@ -355,8 +360,12 @@ impl<V: FnMut(&Sentence<'_>)> Reader<'_, V> {
     }
 
     fn push(&mut self, token: Token) {
-        self.tokens.push(token);
         self.fresh = false;
+        // Said again and again, a word says nothing more.
+        if self.tokens.last().is_some_and(|last| last.word == token.word) {
+            return;
+        }
+        self.tokens.push(token);
         if self.tokens.len() >= LONG {
             self.close(token.end, 1);
         }
@@ -365,12 +374,16 @@ impl<V: FnMut(&Sentence<'_>)> Reader<'_, V> {
     /// Ends the sentence at `at` when it has words enough; otherwise it goes on.
     fn close(&mut self, at: usize, least: usize) {
         if self.tokens.len() < least {
+            self.carried = self.tokens.len();
             return;
         }
         let start = self.tokens.first().map_or(at, |t| t.start);
-        let sentence = Sentence { start, end: at, tokens: &self.tokens };
+        let few = self.tokens.len() > 3 * self.carried + 1;
+        let line = self.tokens.get(self.carried).filter(|_| few).map_or(start, |t| t.start);
+        let sentence = Sentence { start, line, end: at, tokens: &self.tokens };
         (self.visit)(&sentence);
         self.tokens.clear();
+        self.carried = 0;
         self.fresh = true;
     }
 }
