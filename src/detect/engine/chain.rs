@@ -21,6 +21,8 @@ const PRODUCT: usize = 160;
 const PHRASES: usize = 32;
 /// Largest set that is worth a place in the lexicon.
 const SET: usize = 160;
+/// Strings of a set that are compared with each other.
+const PAIRED: usize = 40;
 /// Characters of a class that are spelled out.
 const CLASS: usize = 12;
 /// Bytes of a literal that are looked for.
@@ -568,18 +570,22 @@ fn close(set: Set) -> Option<Closed> {
     }
     set.sort_unstable();
     set.dedup();
-    // A string that holds another one is found with it.
+    // A string that holds another one is found with it. Large sets are looked for as they are: comparing all pairs would
+    // take longer than any scan.
     let (mut more_head, mut more_tail) = (0, 0);
+    let few = set.len() <= PAIRED;
     let kept: Set = set
         .iter()
-        .filter(|l| match set.iter().filter(|other| other != l && implies(l, other)).min_by_key(|o| o.text.len()) {
-            Some(other) => {
-                let at = l.text.find(&other.text).unwrap_or(0);
-                more_head = more_head.max(l.text[..at].chars().count());
-                more_tail = more_tail.max(l.text[at + other.text.len()..].chars().count());
-                false
+        .filter(|l| {
+            !few || match set.iter().filter(|other| other != l && implies(l, other)).min_by_key(|o| o.text.len()) {
+                Some(other) => {
+                    let at = l.text.find(&other.text).unwrap_or(0);
+                    more_head = more_head.max(l.text[..at].chars().count());
+                    more_tail = more_tail.max(l.text[at + other.text.len()..].chars().count());
+                    false
+                }
+                None => true,
             }
-            None => true,
         })
         .cloned()
         .collect();
