@@ -119,11 +119,11 @@ fn binary() -> PathBuf {
     assert_cmd::cargo::cargo_bin("memgate")
 }
 
-fn memgate(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Output {
+pub(crate) fn memgate(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Output {
     command(folder, args).output().unwrap()
 }
 
-fn command(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Command {
+pub(crate) fn command(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).args(args).env_remove("MEMGATE_DATA").env("NO_COLOR", "1").stdin(Stdio::null());
     command
@@ -439,7 +439,7 @@ fn outcome(data: &Path) -> (Vec<BTreeMap<String, String>>, Vec<String>) {
 }
 
 /// A folder with enough to do that a kill lands in the middle.
-fn workload(root: &Path) {
+pub(crate) fn workload(root: &Path) {
     let mem = root.join("mem");
     std::fs::create_dir_all(&mem).unwrap();
     for file in 0..5 {
@@ -623,8 +623,8 @@ fn two_writers_at_once_lose_nothing() {
 /// Exit codes that no case reaches, and why.
 const NOT_REACHED: &[(i64, &str)] = &[
     (70, "an internal error: a bug that is known is mended; a planted panic is tested beside the table"),
-    (130, "interrupted: a signal, which a case file cannot send"),
-    (143, "terminated: a signal, which a case file cannot send"),
+    (130, "interrupted: a signal, which a case file cannot send (tests/stop.rs does)"),
+    (143, "terminated: a signal, which a case file cannot send (tests/stop.rs does)"),
 ];
 
 #[test]

@@ -164,6 +164,7 @@ fn the_command_lines_own_errors_end_as_their_pages_say() {
         CliError::NeedsYes { action: String::new() },
         CliError::Unknown { what: "rule", name: String::new(), near: Vec::new() },
         CliError::Refused { bad: 1, files: 1 },
+        CliError::Stopped { signal: memgate::cli::Signal::Interrupt },
         CliError::Internal { report: None },
     ];
     for error in &errors {

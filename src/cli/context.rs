@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, ValueEnum};
@@ -11,6 +13,7 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::exit::Exit;
 use super::progress::Bar;
+use super::stop;
 use crate::domain::Timestamp;
 use crate::report::json::to_line;
 use crate::report::style::{Paint, Style};
@@ -180,9 +183,7 @@ impl Context {
             return Err(CliError::NeedsYes { action: action.to_owned() });
         }
         self.stderr(&format!("{} [y/N] ", show_line(action, self.width)));
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map_err(|problem| CliError::read(Path::new("standard input"), problem))?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+        Ok(matches!(answer()?.trim(), "y" | "Y" | "yes"))
     }
 
     /// Puts the collected result in place when it goes to a file.
@@ -208,12 +209,31 @@ impl Context {
     }
 }
 
+/// A line from the terminal, or the end of the command when somebody would rather stop.
+fn answer() -> Result<String, CliError> {
+    let (tell, heard) = mpsc::channel();
+    let listen = move || {
+        let mut line = String::new();
+        // Nobody listens any more when the command has ended.
+        let _ = tell.send(io::stdin().read_line(&mut line).map(|_| line));
+    };
+    std::thread::spawn(listen);
+    loop {
+        match heard.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => return line.map_err(|problem| CliError::read(Path::new("standard input"), problem)),
+            Err(mpsc::RecvTimeoutError::Timeout) => stop::go_on()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(String::new()),
+        }
+    }
+}
+
 /// Writes a file whole or not at all: to a temporary file beside it, synced, then renamed into place.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let _working = stop::Working::begin()?;
     let write = || -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;

@@ -207,7 +207,7 @@ fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
     if !report.plan.steering.is_empty() {
         title(out, paint, "Instructions", "what was understood");
         for line in &report.plan.steering {
-            let _ = writeln!(out, "  {}", show_line(line, 100));
+            let _ = writeln!(out, "  {}", show_line(line, LINE));
         }
         out.push('\n');
     }
@@ -219,14 +219,14 @@ fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
             &format!("{} kept unchecked", count(report.plan.not_measurable.len(), "reference was", "references were")),
         );
         for line in report.plan.not_measurable.iter().take(3) {
-            let _ = writeln!(out, "  {}", show_line(line, 100));
+            let _ = writeln!(out, "  {}", show_line(line, LINE));
         }
         more_after(out, report.plan.not_measurable.len(), 3);
     }
     if !report.plan.errors.is_empty() || !report.stage_errors.is_empty() {
         title(out, paint, "Stage errors", "the notes they touch were kept");
         for line in report.plan.errors.iter().chain(&report.stage_errors) {
-            let _ = writeln!(out, "  {}", show_line(line, 100));
+            let _ = writeln!(out, "  {}", show_line(line, LINE));
         }
         out.push('\n');
     }

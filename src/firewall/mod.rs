@@ -34,7 +34,7 @@ use crate::ledger::{SignedMemory, SignedVersion};
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence};
 
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
-pub use env::{Env, Random};
+pub use env::{Env, Random, Stopped};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
@@ -173,6 +173,11 @@ impl Firewall {
         self.env.now
     }
 
+    /// Leaves off when somebody wants the run to end. Called between steps that change nothing.
+    fn go_on(&self) -> Result<(), FirewallError> {
+        if (self.env.stopped)() { Err(FirewallError::Stopped) } else { Ok(()) }
+    }
+
     fn operator(&self) -> Result<Principal, FirewallError> {
         let settings = &self.config.settings;
         Ok(Principal::new(settings.operator.clone(), settings.store.clone(), [Role::Operator])?)
@@ -259,6 +264,7 @@ impl Firewall {
         ground.standing = standing(&grant, version);
         let mut passed = gateway::Passed::default();
         for memory in version.memories() {
+            self.go_on()?;
             let mut basis = ground.basis(memory.path(), &adopted);
             basis.unchanged = Some((Digest::of(memory.text()), memory.provenance().to_owned()));
             let candidate = dream::as_found(&output::as_memory(memory));
