@@ -85,6 +85,8 @@ pub struct Context {
     pub color: bool,
     /// Columns of a line.
     pub width: usize,
+    /// True when the result goes to a terminal.
+    pub to_terminal: bool,
     /// The data folder.
     pub data: PathBuf,
     progress: bool,
@@ -103,6 +105,7 @@ impl Context {
             color: color_for(global.color, to_terminal, environment),
             color_stderr: color_for(global.color, io::stderr().is_terminal(), environment),
             width: columns(to_terminal),
+            to_terminal,
             data: data_folder(global.data.as_deref()),
             progress: !global.no_progress && io::stderr().is_terminal() && environment("CI").is_none(),
             output: global.output.clone(),

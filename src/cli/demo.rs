@@ -329,8 +329,8 @@ impl Tour<'_> {
         let submitted = firewall.submit(&who, candidate)?;
         let _ = writeln!(
             self.text,
-            "  The agent submits a note; memgate holds {} statement(s) of it:",
-            submitted.held.len()
+            "  The agent submits a note; memgate holds {} of it:",
+            dream_text::count(submitted.held.len(), "statement", "statements")
         );
         let mut records = Vec::new();
         for id in &submitted.held {

@@ -169,7 +169,7 @@ fn held(records: &[HeldRecord], new: usize, context: &Context, out: &mut String)
 
 /// Held items as a table: severity, id, kind, where, first finding or reason, text.
 pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, context: &Context) -> String {
-    let mut table = Table::new(["SEVERITY", "ID", "KIND", "WHERE", "WHY", "TEXT"]);
+    let mut table = Table::new(["SEVERITY", "=ID", "=KIND", "WHERE", "WHY", "TEXT"]);
     for record in records {
         let place = match &record.place {
             Place::Memory { path, .. } => path.as_str().to_owned(),
@@ -189,7 +189,9 @@ pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, cont
             clip(&record.text, 50),
         ]);
     }
-    table.render(context.width.max(150), context.paint())
+    // A file or a pipe has room; a terminal would break the rows.
+    let width = if context.to_terminal { context.width } else { context.width.max(150) };
+    table.render(width, context.paint())
 }
 
 /// The beginning of a text for a table cell; the table makes it safe to show.

@@ -150,6 +150,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("grade-state-mismatch", Exit::Verification),
     ("ledger-", Exit::Verification),
     ("log-damaged", Exit::Verification),
+    ("quarantine-changed", Exit::Verification),
     ("review-tampered", Exit::Verification),
     ("seal-", Exit::Verification),
     ("store-changed", Exit::Verification),
