@@ -241,9 +241,9 @@ fn quarantine(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut Audit
 
 /// A number with its noun.
 fn count(number: usize, one: &str) -> String {
-    match (number, one.strip_suffix('y')) {
+    match (number, one.strip_suffix("ry")) {
         (1, _) => format!("1 {one}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, Some(stem)) => format!("{number} {stem}ries"),
         (_, None) => format!("{number} {one}s"),
     }
 }

@@ -179,7 +179,7 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
 pub(super) fn follow<'a>(context: &'a Context) -> impl FnMut(Progress) + 'a {
     let mut bar: Option<Bar> = None;
     move |step| match step {
-        Progress::Stage(name, units) => bar = Some(context.bar(units as u64, name)),
+        Progress::Stage(name, units) => bar = (units > 0).then(|| context.bar(units as u64, name)),
         Progress::Done(units) => {
             if let Some(bar) = &bar {
                 bar.step(units as u64);
