@@ -118,7 +118,7 @@ fn lesser() -> &'static [(&'static str, Scanner)] {
         vec![
             ("no classifier", with(|rule| !rule.id.as_str().starts_with("classifier."))),
             ("nothing else", with(is_model)),
-            ("every other rule", with(|rule| Digest::of(rule.id.as_str()).bytes()[0] % 2 == 0)),
+            ("every other rule", with(|rule| Digest::of(rule.id.as_str()).bytes()[0].is_multiple_of(2))),
         ]
     })
 }
@@ -179,6 +179,12 @@ fn governed(text: &str) -> Vec<String> {
     bodies.filter(|body| kind::classify(body).is_governed()).collect()
 }
 
+/// What an operator vouches for.
+fn adopted(notes: &BTreeSet<&str>) -> Adopted {
+    let operator = Principal::new("ops".into(), "main".into(), [Role::Operator]).unwrap();
+    Adopted::new(&authorize::<Adopt>(&operator).unwrap(), notes.iter().map(Digest::of))
+}
+
 /// The statements that came through.
 fn bodies(out: Option<(String, serde_json::Value)>) -> BTreeSet<String> {
     let Some((text, _)) = out else { return BTreeSet::new() };
@@ -227,9 +233,7 @@ proptest! {
         channels in prop::collection::vec(channel(), 0..3),
         vouched in prop::collection::btree_set(note(), 0..3),
     ) {
-        let operator = Principal::new("ops".into(), "main".into(), [Role::Operator]).unwrap();
-        let grant = authorize::<Adopt>(&operator).unwrap();
-        let adopted = [Adopted::new(&grant, vouched.iter().map(Digest::of))];
+        let adopted = [adopted(&vouched)];
         let mut basis = Basis { adopted: &adopted, ..Basis::default() };
         let lowest = Authority::lowest(channels.iter().map(|channel| channel.authority()));
         let Some((out, provenance)) = admitted(candidate(&text, &channels), &mut basis) else { return Ok(()) };
@@ -251,9 +255,7 @@ proptest! {
         channels in prop::collection::vec(channel(), 0..3),
         vouched in prop::collection::btree_set(note(), 0..3),
     ) {
-        let operator = Principal::new("ops".into(), "main".into(), [Role::Operator]).unwrap();
-        let grant = authorize::<Adopt>(&operator).unwrap();
-        let adopted = [Adopted::new(&grant, vouched.iter().map(Digest::of))];
+        let adopted = [adopted(&vouched)];
         let mut basis = Basis { adopted: &adopted, ..Basis::default() };
         let with_all = bodies(admitted(candidate(&text, &channels), &mut basis));
         for (name, scanner) in lesser() {

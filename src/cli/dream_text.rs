@@ -169,7 +169,10 @@ fn held(records: &[HeldRecord], new: usize, context: &Context, out: &mut String)
 
 /// Held items as a table: severity, id, kind, where, first finding or reason, text.
 pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, context: &Context) -> String {
-    let mut table = Table::new(["SEVERITY", "=ID", "=KIND", "WHERE", "WHY", "TEXT"]);
+    // A file or a pipe has room; a terminal would break the rows, so a narrow one does without the text.
+    let width = if context.to_terminal { context.width } else { context.width.max(150) };
+    let columns = if width < 110 { 5 } else { 6 };
+    let mut table = Table::new(["SEVERITY", "=ID", "KIND", "WHERE", "WHY", "TEXT"].into_iter().take(columns));
     for record in records {
         let place = match &record.place {
             Place::Memory { path, .. } => path.as_str().to_owned(),
@@ -189,8 +192,6 @@ pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, cont
             clip(&record.text, 50),
         ]);
     }
-    // A file or a pipe has room; a terminal would break the rows.
-    let width = if context.to_terminal { context.width } else { context.width.max(150) };
     table.render(width, context.paint())
 }
 

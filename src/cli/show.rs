@@ -67,7 +67,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             .iter()
             .map(|t| json!({ "path": t.path, "sha256": crate::domain::Digest::of(&t.text), "bytes": t.text.len() }))
             .collect();
-        context.print_json(&json!({ "schema": "memgate/version/1", "version": sequence, "memories": rows }))?;
+        context.print_json(&json!({ "schema": "memgate/store-version/1", "version": sequence, "memories": rows }))?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(["PATH", ">BYTES", "SHA256"]);

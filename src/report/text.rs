@@ -82,7 +82,7 @@ fn diagnostic(
         // Advice comes from a rule pack, which may be someone else's: shown like any other text.
         let layout = ShowOptions { width: room, max_bytes: 600, color: false, gutter: false };
         for (n, line) in show_terminal(rule.advice.trim(), &layout).lines().enumerate() {
-            let _ = writeln!(out, "   {} {line}", if n == 0 { "= advice:" } else { "         " });
+            let _ = writeln!(out, "   {} {}", if n == 0 { "= advice:" } else { "         " }, line.trim());
         }
     }
     out.push('\n');
