@@ -150,12 +150,11 @@ pub(super) fn walk(
             if job.view == View::Markup { (Vec::new(), Vec::new()) } else { inner(&job, &folded, budget, meter) };
         visit(&job, &folded, &opaque, meter);
         for piece in pieces {
-            let deeper = job.depth + usize::from(piece.view != View::Markup);
+            // Guesses about the spacing are bounded by their order; counted, honest text would reach the ceiling.
+            let counts = piece.view != View::Markup && !guess::is_faint(piece.step);
+            let deeper = job.depth + usize::from(counts);
             if deeper > budget.depth {
-                // Honest text may show a few signs on top of each other; a code does not end in one.
-                if !(guess::is_faint(piece.step) && job.decoding.iter().all(|step| guess::is_faint(step))) {
-                    meter.reach(Limit::Depth);
-                }
+                meter.reach(Limit::Depth);
                 continue;
             }
             meter.views += 1;
@@ -195,6 +194,11 @@ fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> 
     let (parts, strips) = markup::parts(text);
     pieces.extend(parts);
     pieces.extend(escapes::rewrite(text, View::Markup, &strips));
+    if strips.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+        // Where tags part words for the eye, only the other marks hide something.
+        let alone: Vec<_> = strips.iter().filter(|edit| edit.1 != "html-strip").cloned().collect();
+        pieces.extend(escapes::rewrite(text, View::Markup, &alone));
+    }
     let marks = escapes::escapes(text);
     for edits in [&marks, &escapes::quoted_printable(text), &escapes::concatenations(text)] {
         pieces.extend(escapes::rewrite(text, View::Decoded, edits));
@@ -209,7 +213,11 @@ fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> 
     let hints = triggers::hints(text);
     pieces.extend(codes::lists(text, &hints, &mut meter.steps));
     pieces.extend(codes::base85(text, &hints, &mut meter.steps));
-    pieces.extend(guess::pieces(text, folded, &hints, &job.decoding, &mut meter.steps));
+    let mut cut = false;
+    pieces.extend(guess::pieces(text, folded, &hints, &job.decoding, &mut meter.steps, &mut cut));
+    if cut {
+        meter.reach(Limit::Views);
+    }
     let (blobs, mut opaque) = decode::blobs(text, budget, meter);
     pieces.extend(blobs);
     // In a region that is only partly decoded, the plain part was looked at before.
