@@ -199,6 +199,84 @@ fn bombs_and_nested_archives_end_in_a_finding() {
     assert_eq!(limits(&many), [Limit::ViewBytes]);
 }
 
+/// What is found, or told to be unread. A pass is neither.
+fn found_or_told(text: &str, held: &BTreeSet<String>) -> Option<bool> {
+    let seen = examine(text, Channel::Memory);
+    if !holding(&seen).is_disjoint(held) {
+        return Some(true);
+    }
+    (!seen.coverage().is_full()).then_some(false)
+}
+
+#[test]
+fn a_guess_about_spacing_is_read_or_told_at_any_depth() {
+    let held = holding(&examine(ORDERS[0], Channel::Memory));
+    let base64 = disguise::get("base64").unwrap();
+    for slug in ["joined-words", "word-per-item", "hyphenated-words", "broken-words", "emoji-words", "reversed-words"] {
+        let mut text = disguise::get(slug).unwrap().apply(ORDERS[0]);
+        for depth in 0..8 {
+            let outcome = found_or_told(&text, &held);
+            assert_eq!(outcome, Some(depth <= Budget::default().depth), "{slug} in {depth} times base64");
+            text = base64.apply(&text);
+        }
+    }
+    // The same guess twice, with others between.
+    for stack in [
+        ["spaced-letters", "rot13", "spaced-letters"],
+        ["joined-words", "hex", "rot13"],
+        ["word-per-item", "joined-words", "reversed-text"],
+        ["reversed-text", "base32", "reversed-text"],
+        ["leetspeak", "base64", "reversed-text"],
+    ] {
+        let stack: Vec<&Transform> = stack.iter().filter_map(|slug| disguise::get(slug)).collect();
+        let text = disguise::apply_nested(&stack, ORDERS[0]);
+        assert!(found_or_told(&text, &held).is_some(), "{stack:?}: {text}");
+    }
+}
+
+#[test]
+fn decoys_in_front_of_a_cipher_hide_nothing() {
+    let held = holding(&examine(ORDERS[1], Channel::Memory));
+    let decoy = "The tall grey heron waits beside the quiet river until the morning mist has gone away.";
+    let rest = "The team met on Monday and agreed to move the weekly build to Friday, as ever.\n".repeat(300);
+    for slug in ["rot13", "rot47", "rot3", "atbash"] {
+        let cipher = disguise::get(slug).unwrap();
+        for decoys in [1, 6, 40] {
+            let mut text = String::new();
+            for _ in 0..decoys {
+                text.push_str(&cipher.apply(decoy));
+                text.push_str(&format!("\n\n{rest}\n"));
+            }
+            text.push_str(&cipher.apply(ORDERS[1]));
+            assert!(found_or_told(&text, &held).is_some(), "{slug} behind {decoys} decoys");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_line_break_is_one() {
+    let held = holding(&examine(ORDERS[1], Channel::Memory));
+    for line_break in ["\n", "\r\n", "\r", "\u{B}", "\u{C}", "\u{85}", "\u{2028}", "\u{2029}"] {
+        let words = format!("{BEFORE}{}{AFTER}", ORDERS[1].replace(' ', line_break));
+        assert_eq!(found_or_told(&words, &held), Some(true), "words parted by {line_break:?}");
+        let list = format!("- milk{line_break}- {}{line_break}- bread", ORDERS[1]);
+        let seen = examine(&list, Channel::Memory);
+        let span = |f: &&Finding| held.contains(f.rule.as_str()) && f.view != View::Decoded;
+        let place = seen.findings().iter().find(span).unwrap_or_else(|| panic!("{line_break:?} {:?}", seen.findings()));
+        assert!(place.span.slice(&list).is_some_and(|part| !part.contains("milk")), "{line_break:?}: {:?}", place.span);
+    }
+}
+
+#[test]
+fn long_lines_are_turned_in_parts() {
+    let held = holding(&examine(ORDERS[2], Channel::Memory));
+    let fill = "The heron waits beside the river until the mist has gone. ".repeat(120);
+    for slug in ["reversed-words", "reversed-text", "mirrored-words", "joined-words", "rot13"] {
+        let text = disguise::get(slug).unwrap().apply(&format!("{fill}{} {fill}", ORDERS[2]));
+        assert_eq!(found_or_told(&text, &held), Some(true), "{slug}");
+    }
+}
+
 /// Stored blocks: no compressor decides what is tested.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let len = bytes.len() as u16;

@@ -130,7 +130,10 @@ pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64, cut: &mut bool) 
         let (Some(piece), Some(body)) = (substitute(text, core, "rot47", turn), core.slice(text)) else { continue };
         let (own, sum) = (reads(body), reads(&piece.text));
         let known = sum.words >= 2 && sum.percent() >= own.percent() + 20;
-        if known || (spelling(body).0 <= 60 && matches!(spelling(&piece.text), (82.., 25..=60))) {
+        // In any language: letters all along, of every kind, where there were hardly any.
+        let language =
+            || spelling(body).0 <= 60 && matches!(spelling(&piece.text), (82.., 25..=60)) && kinds(&piece.text) >= 14;
+        if known || language() {
             if pieces.len() >= MOST {
                 *cut = true;
                 break;
@@ -150,6 +153,12 @@ fn spelling(text: &str) -> (usize, usize) {
     let letters = count(u8::is_ascii_alphabetic);
     let vowels = count(|b| matches!(b.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u'));
     (letters * 100 / count(u8::is_ascii_graphic).max(1), vowels * 100 / letters.max(1))
+}
+
+/// Different letters of a text: digits of a code turned into letters are few.
+fn kinds(text: &str) -> u32 {
+    let bit = |b: u8| 1_u32 << (b.to_ascii_lowercase() - b'a');
+    text.bytes().filter(u8::is_ascii_alphabetic).fold(0, |seen, b| seen | bit(b)).count_ones()
 }
 
 /// The letter of a Morse sign.
@@ -261,7 +270,12 @@ fn hyphen_words(text: &str, regions: &[Span], cost: &mut u64) -> Option<Piece> {
             }
             next += 1;
         }
-        if good {
+        // A number alone is a letter only where it can be no other number.
+        let sign = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(|b| b".:%$#/=+".contains(b));
+        let digit = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
+        let number = numbers.len() == 1
+            && (sign(at.checked_sub(1)) && digit(at.checked_sub(2)) || sign(Some(next)) && digit(Some(next + 1)));
+        if good && !number {
             let plain = Span::new(from, at);
             out.push_str(plain.slice(text).unwrap_or_default());
             map.push_linear(plain.start, plain.len());

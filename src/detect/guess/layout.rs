@@ -107,18 +107,23 @@ fn close(text: &str, letters: &[Span], edits: &mut Vec<(Edit, &'static str)>) {
         if fill.get(end).is_some_and(String::is_empty) {
             continue;
         }
-        let word: String = letters[start..=end]
+        // Where each letter begins in the word.
+        let mut word = String::new();
+        let offsets: Vec<usize> = letters[start..=end]
             .iter()
-            .filter_map(|l| l.slice(text))
-            .flat_map(|l| l.chars())
-            .collect::<String>()
-            .to_lowercase();
-        if word.len() >= if closed { 6 } else { 20 } && word.is_ascii() && word.len() < 4096 && !known(&word) {
+            .map(|letter| {
+                let at = word.len();
+                word.extend(letter.slice(text).unwrap_or_default().chars().flat_map(char::to_lowercase));
+                at
+            })
+            .collect();
+        if word.len() >= if closed { 6 } else { 20 } && word.len() < 4096 && !known(&word) {
             let (starts, sum) = segment(&word);
             // With no gap left at all, a cut in some wrong places is better than none.
             if sum.percent() >= if closed { 50 } else { 70 } {
                 for cut in starts.into_iter().filter(|s| *s > 0) {
-                    if let Some(one) = fill.get_mut(start + cut - 1) {
+                    let letter = offsets.partition_point(|offset| *offset < cut);
+                    if let Some(one) = fill.get_mut((start + letter).saturating_sub(1)).filter(|_| letter > 0) {
                         *one = " ".to_owned();
                     }
                 }
@@ -262,7 +267,9 @@ fn reads_as_sentence(part: &str) -> bool {
         }
         before = c;
     }
-    (signs >= 5 && stops >= 2) || stops >= 4 || signs >= 9
+    // Names are hardly ever written in other letters than ASCII.
+    let foreign = signs >= 4 && part.chars().any(|c| !c.is_ascii() && c.is_alphabetic());
+    (signs >= 5 && stops >= 2) || stops >= 4 || signs >= 9 || foreign
 }
 
 /// The edits that take a token apart at a sign, and the result.

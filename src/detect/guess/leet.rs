@@ -98,7 +98,7 @@ fn numbered(bytes: &[u8], span: Span) -> bool {
 fn mixes(word: &[u8]) -> bool {
     let letter = |b: &u8| b.is_ascii_alphabetic();
     let sign = |b: &u8| !letters(*b).is_empty();
-    word.len() >= 3
+    (3..=24).contains(&word.len())
         && word.windows(2).any(|w| sign(&w[0]) && letter(&w[1]))
         && word.windows(2).any(|w| letter(&w[0]) && sign(&w[1]) && w[1] != b'!')
 }

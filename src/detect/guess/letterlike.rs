@@ -107,6 +107,14 @@ fn skeleton(c: char) -> Option<char> {
     }
 }
 
+/// Takes the marks of one letter away when it does not take all of them.
+fn loose(marks: &mut (Vec<Span>, bool), found: &mut Vec<Edit>) {
+    let (spans, strange) = std::mem::take(marks);
+    if strange {
+        found.extend(spans.into_iter().map(|span| Edit { span, text: String::new(), weight: 2 }));
+    }
+}
+
 /// Marks that compose with letters of many scripts, or are drawn over any.
 const fn is_loose_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}')
@@ -135,9 +143,11 @@ fn edits_with(text: &str, all: bool) -> (Vec<(Edit, &'static str)>, usize, usize
         let (mut certain, mut guessed, mut foreign, mut latin) = (0, 0, false, false);
         let mut read = String::new();
         let mut base = None;
+        let mut marks: (Vec<Span>, bool) = (Vec::new(), false);
         for (i, c) in word.char_indices() {
             let at = Span::new(start + i, start + i + c.len_utf8());
             if !is_loose_mark(c) {
+                loose(&mut marks, &mut found);
                 base = Some(c).filter(|c| !c.is_whitespace());
             }
             if c.is_ascii() {
@@ -153,10 +163,10 @@ fn edits_with(text: &str, all: bool) -> (Vec<(Edit, &'static str)>, usize, usize
                 certain += usize::from(matches!(c, '\u{1C3}'));
             } else if is_loose_mark(c) {
                 // Marks that no letter takes in its script.
+                marks.0.push(at);
                 match base.and_then(|b| unicode_normalization::char::compose(b, c)) {
                     Some(whole) => base = Some(whole),
-                    None if base.is_some() => found.push(Edit { span: at, text: String::new(), weight: 2 }),
-                    None => {}
+                    None => marks.1 |= base.is_some(),
                 }
                 continue;
             } else if c.is_alphabetic() && c.nfd().next().is_some_and(|n| n.is_ascii()) {
@@ -174,6 +184,7 @@ fn edits_with(text: &str, all: bool) -> (Vec<(Edit, &'static str)>, usize, usize
                 }
             }
         }
+        loose(&mut marks, &mut found);
         // A word of another script that happens to look like ASCII is a word of that script, unless it is also
         // a common word here.
         let words: String = read.chars().filter(char::is_ascii_alphabetic).collect();

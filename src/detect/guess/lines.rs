@@ -81,7 +81,7 @@ pub(super) fn look(text: &str) -> Found {
                 found.words.push(std::mem::take(&mut words));
             }
             words.clear();
-            if may_be_backwards(&bytes[body..last]) {
+            if may_be_backwards(&bytes[body..last], blank) {
                 found.backwards.push(Span::new(body, last));
             }
             if stops_first(text, body, last) {
@@ -198,8 +198,20 @@ fn marker(line: &[u8]) -> usize {
     }
 }
 
-/// Reversed order puts the end of the sentence first and its capital last.
-fn may_be_backwards(line: &[u8]) -> bool {
+/// Reversed order puts the end of the sentence first and its capital last; the first line of a paragraph then begins
+/// small and ends with a word that opens sentences.
+fn may_be_backwards(line: &[u8], opens: bool) -> bool {
+    let word = memchr::memrchr(b' ', line).map_or(0, |i| i + 1);
+    let last = &line[word..];
+    if matches!(last, b"I" | b"A" | b"-" | b"*" | b"#" | b"##" | b"###" | b">") && word > 8 {
+        return !line[0].is_ascii_uppercase();
+    }
+    if opens && word > 8 && line[0].is_ascii_lowercase() && last.len() <= 8 {
+        let known = |w: &&str| w.as_bytes().eq_ignore_ascii_case(last);
+        if LEADING.iter().any(|w| known(&w)) {
+            return true;
+        }
+    }
     let first = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
     let last = line.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1);
     if first < 3 || first == line.len() || line.len() - last < 2 {
@@ -213,6 +225,12 @@ fn may_be_backwards(line: &[u8]) -> bool {
         line.get(word).is_some_and(u8::is_ascii_uppercase) && line[word + 1..].iter().all(u8::is_ascii_lowercase);
     stops || rises
 }
+
+/// Words that open sentences and hardly ever end one, unless a line is wrapped behind them.
+pub(super) const LEADING: [&str; 26] = [
+    "the", "a", "an", "i", "if", "when", "please", "and", "or", "but", "your", "my", "we", "never", "always", "don't",
+    "do", "this", "these", "every", "from", "whenever", "then", "there", "how", "what",
+];
 
 /// What the first letters of lines spell.
 pub(super) fn acrostic(text: &str, found: &Found, cost: &mut u64) -> Option<Piece> {

@@ -4,7 +4,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::lexicon::{Reads, reads};
 use super::line_around;
-use super::lines::is_stop;
+use super::lines::{LEADING, is_stop};
 use crate::detect::decode::Piece;
 use crate::detect::span::{SpanMap, floor_char};
 use crate::domain::{Span, View};
@@ -32,9 +32,7 @@ fn directions(text: &str) -> (usize, usize) {
         let (Some(first), Some(last)) = (chars.next(), back.next()) else { continue };
         let (second, before) = (chars.next(), back.next());
         let (Some(second), Some(before)) = (second, before) else { continue };
-        if is_combining_mark(first) {
-            turned += 1;
-        } else if is_stop(first) && second.is_alphabetic() {
+        if is_combining_mark(first) || (is_stop(first) && second.is_alphabetic()) {
             turned += 1;
         } else if is_stop(last) && (before.is_alphabetic() || is_combining_mark(before)) {
             plain += 1;
@@ -288,14 +286,8 @@ fn ends_first(body: &str) -> bool {
     let capital = stops(first) && !(rises(first) && first.is_ascii()) && rises(last);
     let opens = LEADING.contains(&last.to_lowercase().as_str());
     let marker = body.trim_end().rsplit(' ').next().is_some_and(|w| matches!(w, "-" | "*" | "#" | "##" | "###" | ">"));
-    some && ends && (capital || marker || (opens && first.len() > 3 && !rises(first)))
+    some && ends && (capital || marker || (opens && first.len() > 1 && !rises(first)))
 }
-
-/// Words that open sentences and hardly ever end one, unless a line is wrapped behind them.
-const LEADING: [&str; 26] = [
-    "the", "a", "an", "i", "if", "when", "please", "and", "or", "but", "your", "my", "we", "never", "always", "don't",
-    "do", "this", "these", "every", "from", "whenever", "then", "there", "how", "what",
-];
 
 /// A line in parts of bounded length, cut between words.
 fn parts(text: &str, line: Span) -> Vec<Span> {
