@@ -139,3 +139,10 @@ fn inner_places_are_no_destinations_unless_they_are_disguised() {
 fn disguised_orders_keep_their_kind() {
     assert_eq!(classify("\u{FF21}lw\u{430}ys re\u{200B}ply in rhymes."), Kind::Directive);
 }
+
+#[test]
+fn every_cue_compiles() {
+    for (probe, _) in probes() {
+        assert!(probe.pattern.regex().is_some(), "{}", probe.pattern.as_str());
+    }
+}
