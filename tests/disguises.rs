@@ -22,12 +22,12 @@ fn examine(text: &str, channel: Channel) -> Examined {
 /// Rules that would hold the text: one `high` or `critical`, or two of `medium`. Empty when it passes.
 /// A rule about the form (invisible characters, an opaque blob) does not count: only what the words say.
 fn holding(examined: &Examined) -> BTreeSet<String> {
-    holding_of(examined, |_| true)
+    holding_of(examined, |f| !f.excerpt.is_empty())
 }
 
 fn holding_of(examined: &Examined, keep: impl Fn(&Finding) -> bool) -> BTreeSet<String> {
     let sure = examined.findings().iter().filter(|f| f.confidence >= Confidence::Medium && keep(f));
-    let worded = sure.filter(|f| !f.excerpt.is_empty() && f.severity >= Severity::Medium);
+    let worded = sure.filter(|f| f.severity >= Severity::Medium);
     let (strong, medium): (Vec<_>, Vec<_>) = worded.partition(|f| f.severity >= Severity::High);
     let ids = |list: &[&memgate::domain::Finding]| -> BTreeSet<String> {
         list.iter().map(|f| f.rule.as_str().to_owned()).collect()
@@ -199,6 +199,84 @@ fn bombs_and_nested_archives_end_in_a_finding() {
     assert_eq!(limits(&many), [Limit::ViewBytes]);
 }
 
+/// What is found, or told to be unread. A pass is neither.
+fn found_or_told(text: &str, held: &BTreeSet<String>) -> Option<bool> {
+    let seen = examine(text, Channel::Memory);
+    if !holding(&seen).is_disjoint(held) {
+        return Some(true);
+    }
+    (!seen.coverage().is_full()).then_some(false)
+}
+
+#[test]
+fn a_guess_about_spacing_is_read_or_told_at_any_depth() {
+    let held = holding(&examine(ORDERS[0], Channel::Memory));
+    let base64 = disguise::get("base64").unwrap();
+    for slug in ["joined-words", "word-per-item", "hyphenated-words", "broken-words", "emoji-words", "reversed-words"] {
+        let mut text = disguise::get(slug).unwrap().apply(ORDERS[0]);
+        for depth in 0..8 {
+            let outcome = found_or_told(&text, &held);
+            assert_eq!(outcome, Some(depth <= Budget::default().depth), "{slug} in {depth} times base64");
+            text = base64.apply(&text);
+        }
+    }
+    // The same guess twice, with others between.
+    for stack in [
+        ["spaced-letters", "rot13", "spaced-letters"],
+        ["joined-words", "hex", "rot13"],
+        ["word-per-item", "joined-words", "reversed-text"],
+        ["reversed-text", "base32", "reversed-text"],
+        ["leetspeak", "base64", "reversed-text"],
+    ] {
+        let stack: Vec<&Transform> = stack.iter().filter_map(|slug| disguise::get(slug)).collect();
+        let text = disguise::apply_nested(&stack, ORDERS[0]);
+        assert!(found_or_told(&text, &held).is_some(), "{stack:?}: {text}");
+    }
+}
+
+#[test]
+fn decoys_in_front_of_a_cipher_hide_nothing() {
+    let held = holding(&examine(ORDERS[1], Channel::Memory));
+    let decoy = "The tall grey heron waits beside the quiet river until the morning mist has gone away.";
+    let rest = "The team met on Monday and agreed to move the weekly build to Friday, as ever.\n".repeat(300);
+    for slug in ["rot13", "rot47", "rot3", "atbash"] {
+        let cipher = disguise::get(slug).unwrap();
+        for decoys in [1, 6, 40] {
+            let mut text = String::new();
+            for _ in 0..decoys {
+                text.push_str(&cipher.apply(decoy));
+                text.push_str(&format!("\n\n{rest}\n"));
+            }
+            text.push_str(&cipher.apply(ORDERS[1]));
+            assert!(found_or_told(&text, &held).is_some(), "{slug} behind {decoys} decoys");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_line_break_is_one() {
+    let held = holding(&examine(ORDERS[1], Channel::Memory));
+    for line_break in ["\n", "\r\n", "\r", "\u{B}", "\u{C}", "\u{85}", "\u{2028}", "\u{2029}"] {
+        let words = format!("{BEFORE}{}{AFTER}", ORDERS[1].replace(' ', line_break));
+        assert_eq!(found_or_told(&words, &held), Some(true), "words parted by {line_break:?}");
+        let list = format!("- milk{line_break}- {}{line_break}- bread", ORDERS[1]);
+        let seen = examine(&list, Channel::Memory);
+        let span = |f: &&Finding| held.contains(f.rule.as_str()) && f.view != View::Decoded;
+        let place = seen.findings().iter().find(span).unwrap_or_else(|| panic!("{line_break:?} {:?}", seen.findings()));
+        assert!(place.span.slice(&list).is_some_and(|part| !part.contains("milk")), "{line_break:?}: {:?}", place.span);
+    }
+}
+
+#[test]
+fn long_lines_are_turned_in_parts() {
+    let held = holding(&examine(ORDERS[2], Channel::Memory));
+    let fill = "The heron waits beside the river until the mist has gone. ".repeat(120);
+    for slug in ["reversed-words", "reversed-text", "mirrored-words", "joined-words", "rot13"] {
+        let text = disguise::get(slug).unwrap().apply(&format!("{fill}{} {fill}", ORDERS[2]));
+        assert_eq!(found_or_told(&text, &held), Some(true), "{slug}");
+    }
+}
+
 /// Stored blocks: no compressor decides what is tested.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let len = bytes.len() as u16;
@@ -244,39 +322,55 @@ struct Row {
     channel: String,
 }
 
-/// Prints, for every disguise, how many of the attacks that are held as plain text are still held by a rule that
-/// held them, and by any rule. `MEMGATE_EVERY` takes every nth attack, `MEMGATE_ONLY` some disguises.
-#[test]
-#[ignore = "needs: MEMGATE_CORPUS=<folder of labelled .jsonl>"]
-fn loss_of_recall_by_disguise() {
-    let every: usize = std::env::var("MEMGATE_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let only = std::env::var("MEMGATE_ONLY").unwrap_or_default();
+/// Rows of every file of the corpus folder that `keep` takes, each text once: at most `MEMGATE_EACH` of a file, spread
+/// evenly, so that no large source decides; then every `MEMGATE_EVERY`th.
+fn corpus(keep: impl Fn(&Row) -> bool) -> Vec<(String, Row)> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<usize>().ok());
+    let (each, every) = (number("MEMGATE_EACH").unwrap_or(usize::MAX), number("MEMGATE_EVERY").unwrap_or(1));
     let folder = std::env::var("MEMGATE_CORPUS").unwrap();
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
-    let mut attacks = Vec::new();
+    let mut rows = Vec::new();
+    let mut seen = BTreeSet::new();
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "jsonl")) {
-        for line in std::fs::read_to_string(file).unwrap().lines() {
-            let row: Row = serde_json::from_str(line).unwrap();
-            if row.label == 1 {
-                attacks.push(row);
-            }
+        let source = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut kept: Vec<Row> = text.lines().map(|line| serde_json::from_str(line).unwrap()).filter(&keep).collect();
+        kept.retain(|row| seen.insert(row.text.clone()));
+        let step = kept.len().div_ceil(each).max(1);
+        rows.extend(kept.into_iter().step_by(step).map(|row| (source.clone(), row)));
+    }
+    rows.into_iter().step_by(every).collect()
+}
+
+impl Row {
+    fn channel(&self) -> Channel {
+        match self.channel.as_str() {
+            "user" => Channel::User,
+            "memory" => Channel::Memory,
+            _ => Channel::Tool,
         }
     }
-    let attacks: Vec<(String, Channel, BTreeSet<String>)> = attacks
+}
+
+/// Prints, for every disguise, how many points of recall it costs: of the distinct attacks that are held as plain text,
+/// those that no rule holds any more, and those that no rule holds which held them before.
+///
+/// `MEMGATE_EACH` and `MEMGATE_EVERY` choose attacks (see [`corpus`]), `MEMGATE_ONLY` disguises, `MEMGATE_SHOW` prints misses.
+#[test]
+#[ignore = "needs: MEMGATE_CORPUS=<folder of labelled .jsonl>"]
+fn loss_of_recall_by_disguise() {
+    let only = std::env::var("MEMGATE_ONLY").unwrap_or_default();
+    let rows = corpus(|row| row.label == 1);
+    let tried = rows.len();
+    let attacks: Vec<(String, Channel, BTreeSet<String>)> = rows
         .into_iter()
-        .step_by(every)
-        .filter_map(|row| {
-            let channel = match row.channel.as_str() {
-                "user" => Channel::User,
-                "memory" => Channel::Memory,
-                _ => Channel::Tool,
-            };
-            let held = holding(&examine(&row.text, channel));
-            (!held.is_empty()).then_some((row.text, channel, held))
+        .filter_map(|(_, row)| {
+            let held = holding(&examine(&row.text, row.channel()));
+            (!held.is_empty()).then(|| (row.text.clone(), row.channel(), held))
         })
         .collect();
-    eprintln!("{} attacks held as plain text", attacks.len());
+    eprintln!("{} of {tried} attacks held as plain text", attacks.len());
     let mut stacks: Vec<(String, Vec<&Transform>)> =
         disguise::all().iter().map(|t| (t.slug.to_owned(), vec![t])).collect();
     for depth in [2, 3] {
@@ -296,33 +390,44 @@ fn loss_of_recall_by_disguise() {
                     let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     let Some((name, stack)) = stacks.get(at) else { break };
                     let (mut same, mut any, mut shown) = (0, 0, String::new());
+                    let began = std::time::Instant::now();
                     for (text, channel, before) in &attacks {
                         let disguised = disguise::apply_nested(stack, text);
-                        let after = holding(&examine(&disguised, *channel));
+                        // Beside a number that passes for a card's a finding shows no excerpt, and stands all the same.
+                        let after = holding_of(&examine(&disguised, *channel), |f| {
+                            !f.excerpt.is_empty() || before.contains(f.rule.as_str())
+                        });
                         same += usize::from(!after.is_disjoint(before));
                         any += usize::from(!after.is_empty());
                         if after.is_empty() && std::env::var_os("MEMGATE_SHOW").is_some() {
-                            let cut = |t: &str| t.chars().take(150).collect::<String>();
+                            let cut = |t: &str| t.chars().take(300).collect::<String>();
                             let _ =
                                 writeln!(shown, "MISS {name} {before:?}\n  {:?}\n  {:?}", cut(text), cut(&disguised));
                         }
                     }
-                    rows.lock().unwrap().insert((stack.len(), at), (name.clone(), same, any, shown));
+                    let spent = began.elapsed().as_millis();
+                    rows.lock().unwrap().insert((stack.len(), at), (name.clone(), same, any, shown, spent));
                 }
             });
         }
     });
     let total = attacks.len().max(1) as f64;
-    let mut by_depth: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
-    for ((depth, _), (name, same, any, shown)) in rows.into_inner().unwrap() {
+    let mut by_depth: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for ((depth, _), (name, same, any, shown, spent)) in rows.into_inner().unwrap() {
         let lost = |kept: usize| 100.0 - 100.0 * kept as f64 / total;
         eprint!("{shown}");
-        eprintln!("{name:60} lost {:6.1} points, same rule {:6.1}", lost(any), lost(same));
-        let entry = by_depth.entry(depth).or_default();
-        *entry = (entry.0 + 1, entry.1 + lost(any));
+        eprintln!("{name:60} lost {:6.1} points, same rule {:6.1}, {spent} ms", lost(any), lost(same));
+        by_depth.entry(depth).or_default().push(lost(any));
     }
-    for (depth, (count, sum)) in by_depth {
-        eprintln!("depth {depth}: {count} disguises, mean loss {:.1} points", sum / count as f64);
+    for (depth, losses) in by_depth {
+        let count = losses.len();
+        let most = if depth == 1 { 2.0 } else { 10.0 };
+        let over = losses.iter().filter(|loss| **loss > most).count();
+        let (mean, worst) = (losses.iter().sum::<f64>() / count as f64, losses.iter().copied().fold(0.0, f64::max));
+        eprintln!(
+            "depth {depth}: {} attacks under {count} disguises: mean loss {mean:.1} points, worst {worst:.1}, {over} above {most}",
+            attacks.len()
+        );
     }
 }
 
@@ -330,26 +435,11 @@ fn loss_of_recall_by_disguise() {
 #[test]
 #[ignore = "needs: MEMGATE_CORPUS=<folder of labelled .jsonl>"]
 fn honest_texts_that_only_a_decoded_view_holds() {
-    let every: usize = std::env::var("MEMGATE_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let folder = std::env::var("MEMGATE_CORPUS").unwrap();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    let mut rows: Vec<(String, Row)> = Vec::new();
-    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "jsonl")) {
-        let source = file.file_stem().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(file).unwrap();
-        let honest = text.lines().map(|line| serde_json::from_str::<Row>(line).unwrap()).filter(|row| row.label == 0);
-        rows.extend(honest.map(|row| (source.clone(), row)));
-    }
-    let rows: Vec<_> = rows.into_iter().step_by(every).collect();
+    let rows = corpus(|row| row.label == 0);
     let (mut held, mut decoded, mut partial) = (0, 0, 0);
     let mut steps: BTreeMap<String, usize> = BTreeMap::new();
     for (source, row) in &rows {
-        let channel = match row.channel.as_str() {
-            "user" => Channel::User,
-            "memory" => Channel::Memory,
-            _ => Channel::Tool,
-        };
+        let channel = row.channel();
         let (views, _) = memgate::detect::views(&row.text, &Budget::default());
         for view in views.iter().filter(|v| v.view == View::Decoded) {
             *steps.entry(view.decoding.join(" > ")).or_default() += view.text.len();
@@ -358,7 +448,7 @@ fn honest_texts_that_only_a_decoded_view_holds() {
         let all = holding(&examined);
         held += usize::from(!all.is_empty());
         partial += usize::from(!examined.coverage().is_full());
-        if !all.is_empty() && holding_of(&examined, |f| f.view != View::Decoded).is_empty() {
+        if !all.is_empty() && holding_of(&examined, |f| !f.excerpt.is_empty() && f.view != View::Decoded).is_empty() {
             decoded += 1;
             for f in examined.findings().iter().filter(|f| f.view == View::Decoded) {
                 eprintln!("{source} {} {:?} {:?}", f.rule, f.decoding, f.excerpt);

@@ -64,3 +64,68 @@ fn every_target_has_a_wrapper_a_body_and_seeds() {
         }
     }
 }
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Mixer(u64);
+
+impl Mixer {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % most.max(1) as u64) as usize
+    }
+    /// The seed with a few bytes changed, parts doubled, cut or taken from another seed.
+    fn mutate(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
+        let mut data = seed.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(data.len() + 1);
+            let end = (at + self.below(24)).min(data.len());
+            match self.below(6) {
+                0 => data.truncate(at.max(1)),
+                1 => drop(data.drain(at..end)),
+                2 => {
+                    let part = data[at..end].to_vec();
+                    data.splice(at..at, part.repeat(1 + self.below(8)));
+                }
+                3 => {
+                    let from = self.below(other.len());
+                    let to = (from + self.below(48)).min(other.len());
+                    data.splice(at..end, other[from..to].iter().copied());
+                }
+                4 => {
+                    let signs = ["\u{2028}", "\u{200B}", "_", " ", "\n", "\u{301}", "\u{1F600}", "1-2-3", "%41", "\r"];
+                    data.splice(at..at, signs[self.below(signs.len())].bytes());
+                }
+                _ => {
+                    if let Some(byte) = data.get_mut(at) {
+                        *byte ^= 1 << self.below(7);
+                    }
+                }
+            }
+        }
+        data
+    }
+}
+
+/// For want of libFuzzer: `MEMGATE_RUNS` mutations of the seeds of each target in `MEMGATE_TARGETS`, the same each time.
+#[test]
+#[ignore = "needs minutes; MEMGATE_RUNS=<mutations a target>, MEMGATE_TARGETS=<names>"]
+fn mutated_seeds_keep_their_property() {
+    let runs: usize = std::env::var("MEMGATE_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let only = std::env::var("MEMGATE_TARGETS").unwrap_or_default();
+    let mut failed = Vec::new();
+    for &(target, body) in bodies::TARGETS.iter().filter(|t| only.is_empty() || only.split(',').any(|o| o == t.0)) {
+        let folder = fuzz().join("corpus").join(target);
+        let seeds: Vec<Vec<u8>> = names(&folder).iter().map(|name| std::fs::read(folder.join(name)).unwrap()).collect();
+        let mut mixer = Mixer(0x9E37_79B9_7F4A_7C15);
+        for run in 0..runs {
+            let (one, other) = (run % seeds.len(), mixer.below(seeds.len()));
+            let data = mixer.mutate(&seeds[one], &seeds[other]);
+            if std::panic::catch_unwind(|| body(&data)).is_err() {
+                failed.push(format!("{target}: {:?}", String::from_utf8_lossy(&data)));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} inputs break a property:\n{}", failed.len(), failed.join("\n"));
+}

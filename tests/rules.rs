@@ -175,9 +175,9 @@ fn every_coded_detector_has_exactly_one_entry() {
 #[test]
 fn patterns_and_keyword_lists_stay_reviewable() {
     for rule in rules().rules() {
-        if let Matcher::Pattern { regex, .. } = &rule.matcher {
-            assert!(regex.as_str().len() <= PATTERN_BYTES, "{}: {} bytes", rule.id, regex.as_str().len());
-            assert!(!regex.as_str().contains(".*"), "{}: an unbounded gap crosses sentences", rule.id);
+        if let Matcher::Pattern { pattern, .. } = &rule.matcher {
+            assert!(pattern.as_str().len() <= PATTERN_BYTES, "{}: {} bytes", rule.id, pattern.as_str().len());
+            assert!(!pattern.as_str().contains(".*"), "{}: an unbounded gap crosses sentences", rule.id);
         }
         assert!(rule.keywords.len() <= KEYWORDS, "{}: {} keywords", rule.id, rule.keywords.len());
         let unique: BTreeSet<&String> = rule.keywords.iter().collect();

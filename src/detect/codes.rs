@@ -18,13 +18,17 @@ pub(super) fn lists(text: &str, hints: &Hints, steps: &mut u64) -> Vec<Piece> {
         for region in regions {
             *steps += region.len() as u64 * 2;
             let tokens = tokens(text, *region);
+            // Numbers of one base are often numbers of another one: the base that reads most of them is right.
+            let mut best: Vec<Piece> = Vec::new();
             for base in bases {
-                let before = pieces.len();
-                runs(text, &tokens, *base, &mut pieces);
-                if pieces.len() > before {
-                    break;
+                let mut found = Vec::new();
+                runs(text, &tokens, *base, &mut found);
+                let read = |list: &[Piece]| list.iter().map(|piece| piece.text.len()).sum::<usize>();
+                if read(&found) > read(&best) {
+                    best = found;
                 }
             }
+            pieces.extend(best);
         }
     }
     pieces.dedup_by(|b, a| a.text == b.text && a.map == b.map);

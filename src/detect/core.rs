@@ -72,9 +72,9 @@ impl Core {
         let mut composites = Vec::new();
         for (i, rule) in rules.rules().iter().enumerate().filter(|(_, rule)| rule.paranoia <= levels.detection) {
             match &rule.matcher {
-                Matcher::Pattern { regex, lines } => {
+                Matcher::Pattern { pattern, lines } => {
                     let raw = rule.views == [View::Raw];
-                    let probe = Probe::new(Target::Rule(i), regex.clone(), raw, *lines);
+                    let probe = Probe::new(Target::Rule(i), pattern.clone(), raw, *lines);
                     items.push((probe, rule.keywords.clone()));
                 }
                 Matcher::Detector(slug) => detectors.entry(slug.clone()).or_default().push(i),

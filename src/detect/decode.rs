@@ -52,7 +52,7 @@ pub(super) fn is_plausible(text: &str, min: usize) -> bool {
         return false;
     }
     // Noise is hardly ever visible all along: this is Morse, base85, numbers or a cipher.
-    let coded = visible == total && total >= 16;
+    let coded = total >= 16 && (visible == total || total >= 32 && visible * 100 >= total * 85);
     // Text that is encoded once more has few letters of its own.
     let encoded = || escapes(text).len() * 10 >= total || hex_text(text).is_some();
     // Nor is it UTF-8 by chance, many times over.

@@ -5,11 +5,10 @@
 
 use std::sync::OnceLock;
 
-use regex::Regex;
-
 use super::engine::{Engine, Probe, Scratch, Target};
 use super::normalize::{Form, fold};
 use crate::domain::{Kind, Span};
+use crate::ruleset::Pattern;
 
 /// One cue: a note in which `pattern` matches may be of this kind.
 pub(super) struct Cue {
@@ -44,10 +43,10 @@ const fn rank(kind: Kind) -> u8 {
 pub(super) fn probes() -> Vec<(Probe, Vec<String>)> {
     CUES.iter()
         .enumerate()
-        .filter_map(|(i, cue)| {
-            let regex = Regex::new(&format!("(?m){}", expand(cue.pattern))).ok()?;
-            let probe = Probe::new(Target::Cue(i), regex, false, true);
-            Some((probe, cue.keywords.iter().map(|k| (*k).to_owned()).collect()))
+        .map(|(i, cue)| {
+            let pattern = Pattern::proven(&format!("(?m){}", expand(cue.pattern)));
+            let probe = Probe::new(Target::Cue(i), pattern, false, true);
+            (probe, cue.keywords.iter().map(|k| (*k).to_owned()).collect())
         })
         .collect()
 }

@@ -3,10 +3,17 @@
 //! The scanner is tolerant on purpose: what no strict parser would accept (an unclosed comment,
 //! an unquoted attribute) still reaches a model. Parts are verbatim slices, so their maps are exact.
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::decode::Piece;
 use super::escapes::Edit;
 use super::span::SpanMap;
 use crate::domain::{Span, View};
+
+/// Longest title of a link that is looked at, bytes.
+const TITLE: usize = 8192;
+/// Shortest value of front matter that is looked at on its own, bytes.
+const VALUE: usize = 24;
 
 /// Attributes whose text is not shown, or only on request; any `data-…` as well.
 const ATTRIBUTES: [&str; 12] = [
@@ -59,6 +66,7 @@ pub(super) fn parts(text: &str) -> (Vec<Piece>, Vec<(Edit, &'static str)>) {
         found.markdown();
     }
     found.front_matter();
+    found.blocks();
     found.emphasis();
     found.strips.sort_by_key(|(edit, _)| edit.span);
     found.strips.dedup_by(|b, a| b.0.span.start < a.0.span.end);
@@ -175,11 +183,25 @@ impl Parts<'_> {
             } else if !label.is_empty() {
                 // Neither label nor title of a definition is ever shown.
                 self.push(Span::new(from + 1, end), "reference-definition");
+                let rest = text.get(from + close + 2..end).unwrap_or_default().trim_start();
+                if let Some(title) = rest.find([' ', '\t']).map(|i| rest[i..].trim_start()) {
+                    let inner = title.trim_matches(['"', '\'', '(', ')']);
+                    let open = end - title.len() + (title.len() - title.trim_start_matches(['"', '\'', '(']).len());
+                    self.push(Span::new(open.min(end), (open + inner.len()).min(end)), "reference-title");
+                }
             }
         }
+        let mut past = 0;
         for at in memchr::memmem::find_iter(text.as_bytes(), b"](") {
+            if at < past {
+                continue;
+            }
             let rest = &text[at + 2..];
-            let end = rest.bytes().take(400).position(|b| b == b'\n').unwrap_or(rest.len().min(400));
+            // A link is short, its title may be long.
+            let near = &rest.as_bytes()[..rest.len().min(TITLE)];
+            let blank = near.iter().take(400).position(u8::is_ascii_whitespace);
+            let most = if blank.is_some() { near.len() } else { near.len().min(400) };
+            let end = memchr::memchr(b'\n', &near[..most]).unwrap_or(most);
             let rest = rest.get(..super::span::floor_char(rest, end)).unwrap_or_default();
             if let Some(open) = rest.find([' ', '\t']) {
                 let title = rest[open..].trim_start();
@@ -188,6 +210,7 @@ impl Parts<'_> {
                     let shut = if quote == '(' { ')' } else { quote };
                     let len = title[1..].rfind(shut).unwrap_or(title.len() - 1);
                     self.push(Span::new(from, from + len), "link-title");
+                    past = from + len;
                 }
             }
             if let Some(open) = text[..at].bytes().rev().take(300).position(|b| b == b'[') {
@@ -205,7 +228,50 @@ impl Parts<'_> {
         let start = self.text.len() - rest.len();
         if let Some(len) = rest.find("\n---") {
             self.push(Span::new(start, start + len), "front-matter");
+            // A long value is a text of its own.
+            let mut at = start;
+            for line in rest[..len].split_inclusive('\n') {
+                let value = line.split_once(": ").map_or("", |pair| pair.1).trim_end();
+                if value.len() >= VALUE {
+                    let from = at + line.find(": ").map_or(0, |i| i + 2);
+                    self.push(Span::new(from, from + value.len()), "front-matter");
+                }
+                at += line.len();
+            }
         }
+    }
+
+    /// Blocks of YAML: the indented lines under `key: |`.
+    fn blocks(&mut self) {
+        let text = self.text;
+        let mut past = 0;
+        for at in memchr::memmem::find_iter(text.as_bytes(), b"\n ") {
+            if at < past {
+                continue;
+            }
+            let before = text[..at].trim_end_matches(['\r', '-', '+']);
+            if !before.ends_with(": |") && !before.ends_with(": >") {
+                continue;
+            }
+            let indent = text[at + 1..].bytes().take_while(|b| *b == b' ').count();
+            let mut end = at + 1;
+            for line in text[at + 1..].split_inclusive('\n') {
+                let blank = line.bytes().take_while(|b| *b == b' ').count();
+                if blank < indent && !line.trim().is_empty() {
+                    break;
+                }
+                end += line.len();
+            }
+            past = end;
+            self.push(Span::new(at + 1 + indent, end), "yaml-block");
+        }
+    }
+
+    /// True between two letters of a script that writes words apart, one of them beyond ASCII.
+    fn inside_word(&self, start: usize, end: usize) -> bool {
+        let part = |c: char| (c.is_alphabetic() || is_combining_mark(c)) && c < '\u{2E80}';
+        self.text.get(..start).and_then(|t| t.chars().next_back()).is_some_and(part)
+            && self.text.get(end..).and_then(|t| t.chars().next()).is_some_and(part)
     }
 
     /// Marks of emphasis and code between two letters: `ig**no**re`.
@@ -221,6 +287,9 @@ impl Parts<'_> {
             let side = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphabetic);
             if side(at.checked_sub(1)) && side(Some(past)) {
                 self.strips.push((Edit::new(Span::new(at, past), String::new()), "markdown-strip"));
+            } else if self.inside_word(at, past) {
+                let span = Span::new(at, past);
+                self.strips.push((Edit { span, text: String::new(), weight: 2 }, "markdown-strip"));
             }
         }
     }

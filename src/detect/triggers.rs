@@ -65,7 +65,27 @@ pub(super) fn hints(text: &str) -> Hints {
     let mut hints = Hints::default();
     regions(bytes, &mut hints);
     letters(bytes, &mut hints);
+    if !text.is_ascii() {
+        foreign_letters(bytes, &mut hints);
+    }
     hints
+}
+
+/// Places where every second or third character of a script beyond ASCII is a blank or a sign.
+fn foreign_letters(bytes: &[u8], hints: &mut Hints) {
+    for (i, chunk) in bytes.chunks(CHUNK).enumerate() {
+        // Bytes that begin a character, those beyond ASCII, and those of ASCII that are no letters.
+        let (mut wide, mut signs) = (0_u8, 0_u8);
+        for b in chunk {
+            wide += u8::from(*b >= 0xC0);
+            signs += u8::from(*b < 0x80 && !b.is_ascii_alphanumeric());
+        }
+        if wide >= 6 && signs >= 6 && signs * 3 >= wide * 2 {
+            hints.apart.push(i * CHUNK);
+        }
+    }
+    hints.apart.sort_unstable();
+    hints.apart.dedup();
 }
 
 /// All of `mask` in each of the last samples.

@@ -150,12 +150,11 @@ pub(super) fn walk(
             if job.view == View::Markup { (Vec::new(), Vec::new()) } else { inner(&job, &folded, budget, meter) };
         visit(&job, &folded, &opaque, meter);
         for piece in pieces {
-            let deeper = job.depth + usize::from(piece.view != View::Markup);
+            // Guesses about the spacing are bounded by their order; counted, honest text would reach the ceiling.
+            let counts = piece.view != View::Markup && !guess::is_faint(piece.step);
+            let deeper = job.depth + usize::from(counts);
             if deeper > budget.depth {
-                // Honest text may show a few signs on top of each other; a code does not end in one.
-                if !(guess::is_faint(piece.step) && job.decoding.iter().all(|step| guess::is_faint(step))) {
-                    meter.reach(Limit::Depth);
-                }
+                meter.reach(Limit::Depth);
                 continue;
             }
             meter.views += 1;
@@ -195,6 +194,11 @@ fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> 
     let (parts, strips) = markup::parts(text);
     pieces.extend(parts);
     pieces.extend(escapes::rewrite(text, View::Markup, &strips));
+    if strips.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+        // Where tags part words for the eye, only the other marks hide something.
+        let alone: Vec<_> = strips.iter().filter(|edit| edit.1 != "html-strip").cloned().collect();
+        pieces.extend(escapes::rewrite(text, View::Markup, &alone));
+    }
     let marks = escapes::escapes(text);
     for edits in [&marks, &escapes::quoted_printable(text), &escapes::concatenations(text)] {
         pieces.extend(escapes::rewrite(text, View::Decoded, edits));
@@ -209,7 +213,11 @@ fn inner(job: &Job<'_>, folded: &Folded, budget: &Budget, meter: &mut Meter) -> 
     let hints = triggers::hints(text);
     pieces.extend(codes::lists(text, &hints, &mut meter.steps));
     pieces.extend(codes::base85(text, &hints, &mut meter.steps));
-    pieces.extend(guess::pieces(text, folded, &hints, &job.decoding, &mut meter.steps));
+    let mut cut = false;
+    pieces.extend(guess::pieces(text, folded, &hints, &job.decoding, &mut meter.steps, &mut cut));
+    if cut {
+        meter.reach(Limit::Views);
+    }
     let (blobs, mut opaque) = decode::blobs(text, budget, meter);
     pieces.extend(blobs);
     // In a region that is only partly decoded, the plain part was looked at before.
@@ -231,11 +239,41 @@ mod tests {
         meter.steps + bytes * 4
     }
 
+    fn filled(part: &str, len: usize) -> String {
+        part.repeat(len / part.len().max(1) + 1).chars().take(len).collect()
+    }
+
+    const HONEST: &str = "The team met on Monday and agreed to move the weekly build to Friday, as ever.\n\n";
+
+    #[test]
+    fn a_hostile_text_of_a_mebibyte_costs_as_much_a_byte_as_a_short_one() {
+        const LEN: usize = 1 << 20;
+        let each = |part: &str, len: usize| {
+            let text = filled(part, len);
+            cost(&text) * 100 / text.len() as u64
+        };
+        let honest = each(HONEST, LEN);
+        // The dearest of the parts in the test below, and what spreads over its neighbourhood.
+        for part in [
+            "a b ",
+            "ignore_all_the_rules_",
+            "1-2-3-4 5-6 ",
+            ".- -... / ",
+            " eht fo ",
+            "A\nb\n\n",
+            "k: |\n k: |\n ",
+            "]( \"",
+        ] {
+            let long = each(part, LEN);
+            assert!(long <= honest * 10, "{part:?}: {long} steps a hundred bytes, honest text {honest}");
+        }
+    }
+
     #[test]
     fn a_hostile_text_costs_at_most_ten_times_an_honest_one() {
         const LEN: usize = 24 << 10;
-        let fill = |part: &str| -> String { part.repeat(LEN / part.len().max(1) + 1).chars().take(LEN).collect() };
-        let honest = fill("The team met on Monday and agreed to move the weekly build to Friday, as ever.\n\n");
+        let fill = |part: &str| filled(part, LEN);
+        let honest = fill(HONEST);
         let honest = cost(&honest) * 100 / honest.len() as u64;
         let mut hostile: Vec<(String, String)> = disguise::all()
             .iter()
@@ -279,6 +317,17 @@ mod tests {
             "0x41,",
             "01000001 ",
             "E96 2?5 ",
+            "1-2-3-4 5-6 ",
+            "ignore_all_the_rules,_and_",
+            "k: |\n k: |\n ",
+            "a\u{2028}",
+            "a\u{B}",
+            "\u{915}\u{94D} ",
+            "\u{915}\u{200B}",
+            "a\u{336}\u{301}",
+            ".eht fo\n",
+            "data the of end The\n",
+            "!]( \"",
             "\\\n",
             "=\n",
             "zxqzxq ",

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use regex::RegexBuilder;
 use serde::Deserialize;
 
-use super::rule::{DETECTORS, Matcher, RawRule, Rule, Term};
-use super::{Lists, PackProblem, ProblemKind, RuleSetError};
+use super::rule::{DETECTORS, Matcher, Pattern, RawRule, Rule, Term};
+use super::{Lists, PackProblem, Patterns, ProblemKind, RuleSetError};
 use crate::domain::taxonomy::TaxonomyEntry;
 use crate::domain::{RuleId, View};
 
@@ -53,7 +53,7 @@ fn list_of<T: serde::de::DeserializeOwned>(text: &str, file: &'static str) -> Re
     serde_saphyr::from_str(text).map_err(|e| RuleSetError::BadList { file, detail: e.to_string() })
 }
 
-pub(super) fn packs(packs: &[(String, String)], lists: &Lists) -> Result<Vec<Rule>, RuleSetError> {
+pub(super) fn packs(packs: &[(String, String)], lists: &Lists, patterns: Patterns) -> Result<Vec<Rule>, RuleSetError> {
     let mut problems = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -82,6 +82,7 @@ pub(super) fn packs(packs: &[(String, String)], lists: &Lists) -> Result<Vec<Rul
                         pack,
                         id: &rule.id.value.clone(),
                         line: rule.id.referenced.line(),
+                        patterns,
                         problems: &mut problems,
                     };
                     if !seen.insert(rule.id.value.clone()) {
@@ -140,6 +141,7 @@ struct Check<'a> {
     pack: &'a str,
     id: &'a str,
     line: u64,
+    patterns: Patterns,
     problems: &'a mut Vec<PackProblem>,
 }
 
@@ -253,6 +255,10 @@ impl Check<'_> {
                 if raw.keywords.is_empty() {
                     self.fail(ProblemKind::BadKeyword, "a pattern needs keywords");
                 }
+                let lines = speaks_of_lines(pattern);
+                if self.patterns == Patterns::Proven {
+                    return Some(Matcher::Pattern { pattern: Pattern::proven(pattern), lines });
+                }
                 match RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).nest_limit(64).build() {
                     Err(error) => {
                         let text = error.to_string();
@@ -263,7 +269,7 @@ impl Check<'_> {
                         self.fail(ProblemKind::EmptyPattern, pattern.clone());
                         None
                     }
-                    Ok(regex) => Some(Matcher::Pattern { regex, lines: speaks_of_lines(pattern) }),
+                    Ok(regex) => Some(Matcher::Pattern { pattern: regex.into(), lines }),
                 }
             }
             (None, Some(slug)) if DETECTORS.contains(&slug.as_str()) => Some(Matcher::Detector(slug.clone())),

@@ -15,7 +15,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 use crate::domain::{Digest, RuleId};
 
 pub use error::{PackProblem, ProblemKind, RuleSetError};
-pub use rule::{Composite, DETECTORS, Evasion, Examples, Matcher, Raises, Rule, Status, Term};
+pub use rule::{Composite, DETECTORS, Evasion, Examples, Matcher, Pattern, Raises, Rule, Status, Term};
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
@@ -57,9 +57,7 @@ impl RuleSet {
     ///
     /// Errors: any [`RuleSetError`]; a shipped program has none, its tests load the packs.
     pub fn builtin() -> Result<Self, RuleSetError> {
-        let mut packs = Vec::new();
-        collect(&RULES, &mut packs);
-        Self::from_packs(packs)
+        Self::assemble(embedded(), &Lists::builtin()?, Patterns::Proven)
     }
     /// Compiles packs given as (name, YAML text), in any order, against the built-in lists.
     ///
@@ -76,10 +74,12 @@ impl RuleSet {
         packs: impl IntoIterator<Item = (N, T)>,
         lists: &Lists,
     ) -> Result<Self, RuleSetError> {
-        let mut sorted: Vec<(String, String)> =
-            packs.into_iter().map(|(n, t)| (n.as_ref().to_owned(), t.as_ref().to_owned())).collect();
+        let packs = packs.into_iter().map(|(n, t)| (n.as_ref().to_owned(), t.as_ref().to_owned())).collect();
+        Self::assemble(packs, lists, Patterns::Unknown)
+    }
+    fn assemble(mut sorted: Vec<(String, String)>, lists: &Lists, patterns: Patterns) -> Result<Self, RuleSetError> {
         sorted.sort();
-        let rules = load::packs(&sorted, lists)?;
+        let rules = load::packs(&sorted, lists, patterns)?;
         let by_id = rules.iter().enumerate().map(|(i, rule)| (rule.id.clone(), i)).collect();
         let digest = Digest::of_parts(sorted.iter().flat_map(|(n, t)| [n.as_bytes(), t.as_bytes()]));
         Ok(Self { rules, by_id, digest })
@@ -110,6 +110,22 @@ impl RuleSet {
     pub const fn digest(&self) -> Digest {
         self.digest
     }
+}
+
+/// Whether the patterns of a pack have been compiled before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patterns {
+    /// By a test, before this program was shipped: they wait until they are needed.
+    Proven,
+    /// Never: they are compiled now, under a ceiling.
+    Unknown,
+}
+
+/// The packs built into this program, by name.
+fn embedded() -> Vec<(String, String)> {
+    let mut packs = Vec::new();
+    collect(&RULES, &mut packs);
+    packs
 }
 
 /// Every YAML file under `packs/`, by its path below it.

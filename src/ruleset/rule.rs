@@ -1,5 +1,7 @@
 //! One rule, as a pack writes it and as it is after the checks.
 
+use std::sync::{Arc, OnceLock};
+
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -61,13 +63,41 @@ pub enum Status {
     Deprecated,
 }
 
+/// A linear-time pattern that is compiled when it first runs: a scan of one note needs few of hundreds.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: Arc<str>,
+    compiled: Arc<OnceLock<Option<Regex>>>,
+}
+
+impl Pattern {
+    /// A pattern that is known to compile.
+    pub fn proven(text: &str) -> Self {
+        Self { text: text.into(), compiled: Arc::default() }
+    }
+    /// The pattern as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+    /// The compiled pattern; `None` for one that does not compile: whoever runs it must then assume a match.
+    pub fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
+    }
+}
+
+impl From<Regex> for Pattern {
+    fn from(regex: Regex) -> Self {
+        Self { text: regex.as_str().into(), compiled: Arc::new(OnceLock::from(Some(regex))) }
+    }
+}
+
 /// What a rule runs.
 #[derive(Clone, Debug)]
 pub enum Matcher {
     /// A linear-time pattern on the view's text.
     Pattern {
-        /// Compiled.
-        regex: Regex,
+        /// What it looks for.
+        pattern: Pattern,
         /// True when it speaks of line starts or ends: it then sees soft line breaks as `\n`.
         lines: bool,
     },

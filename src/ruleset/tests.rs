@@ -126,3 +126,15 @@ fn a_list_that_does_not_parse_is_refused() {
     assert!(matches!(Lists::parse("- {id: 1, name: x}", ""), Err(RuleSetError::BadList { .. })));
     assert_eq!(Lists::parse("# nothing\n", "").unwrap(), Lists::default());
 }
+
+#[test]
+fn built_in_patterns_compile_under_the_ceiling_of_foreign_ones() {
+    let (strict, shipped) = (RuleSet::from_packs(embedded()).unwrap(), RuleSet::builtin().unwrap());
+    assert_eq!(strict.digest(), shipped.digest());
+    for (one, other) in strict.rules().iter().zip(shipped.rules()) {
+        assert_eq!(one.id, other.id);
+        if let Matcher::Pattern { pattern, .. } = &other.matcher {
+            assert!(pattern.regex().is_some(), "{}", other.id);
+        }
+    }
+}

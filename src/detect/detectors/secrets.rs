@@ -5,10 +5,9 @@
 
 use std::sync::OnceLock;
 
-use regex::Regex;
-
 use crate::detect::engine::{Probe, Target};
 use crate::domain::{Confidence, Span};
+use crate::ruleset::Pattern;
 
 /// One shape of a credential. Group `v` of the pattern is the value.
 pub(in crate::detect) struct Shape {
@@ -349,27 +348,26 @@ pub(in crate::detect) const SHAPES: &[Shape] = &[
 
 /// Probes and keywords of all shapes.
 pub(in crate::detect) fn probes() -> Vec<(Probe, Vec<String>)> {
-    compiled()
+    patterns()
         .iter()
         .enumerate()
-        .map(|(i, regex)| {
-            let probe = Probe::new(Target::Shape(i), regex.clone(), true, false);
+        .map(|(i, pattern)| {
+            let probe = Probe::new(Target::Shape(i), pattern.clone(), true, false);
             (probe, SHAPES[i].keywords.iter().map(|k| (*k).to_owned()).collect())
         })
         .collect()
 }
 
-fn compiled() -> &'static [Regex] {
-    static COMPILED: OnceLock<Vec<Regex>> = OnceLock::new();
-    // A shape that did not compile would be missing; a test counts them.
-    COMPILED.get_or_init(|| SHAPES.iter().filter_map(|s| Regex::new(s.pattern).ok()).collect())
+fn patterns() -> &'static [Pattern] {
+    static PATTERNS: OnceLock<Vec<Pattern>> = OnceLock::new();
+    PATTERNS.get_or_init(|| SHAPES.iter().map(|s| Pattern::proven(s.pattern)).collect())
 }
 
 /// The value's span within a match of shape `number`, with how sure it is. `None` when the
 /// value is a placeholder or fails its check.
 pub(in crate::detect) fn confirm(number: usize, text: &str, hit: Span) -> Option<(Span, Confidence)> {
     let shape = SHAPES.get(number)?;
-    let captures = compiled().get(number)?.captures_at(text, hit.start)?;
+    let captures = patterns().get(number)?.regex()?.captures_at(text, hit.start)?;
     let value = captures.name("v")?;
     let mut span = Span::new(value.start(), value.end());
     let mut confidence = Confidence::High;
@@ -536,8 +534,8 @@ mod tests {
 
     #[test]
     fn every_shape_compiles() {
-        assert_eq!(compiled().len(), SHAPES.len());
-        assert!(SHAPES.iter().zip(compiled()).all(|(_, r)| r.capture_names().flatten().any(|n| n == "v")));
+        let names = |p: &Pattern| p.regex().unwrap().capture_names().flatten().any(|n| n == "v");
+        assert!(patterns().iter().all(names));
     }
 
     #[test]

@@ -8,6 +8,9 @@
 const BITS: u32 = 16;
 /// Slots of the second table, by the upper bits of the same hash.
 const SLOTS: u32 = 14;
+/// Bytes that are hashed before any key, where a word begins and elsewhere.
+const WORD_OPENING: u32 = 4;
+const OPENING: u32 = 3;
 /// Bytes that are hashed where a word begins: the most that a literal has.
 const WORD_KEYS: [u32; 6] = [8, 6, 4, 3, 2, 1];
 /// The same inside of words, where literals are longer, and where anything else begins.
@@ -49,12 +52,34 @@ struct Entry {
 
 #[derive(Debug)]
 struct Table {
-    /// The keys in use: a mask, and how many bytes it leaves.
-    keys: Vec<(u64, u32)>,
-    filter: Vec<u64>,
+    /// The bytes that tell most places apart from all longer literals.
+    opening: u64,
+    openings: Filter,
+    /// The keys in use: a mask, and how many bytes it leaves. First those shorter than an opening.
+    short: Vec<(u64, u32)>,
+    long: Vec<(u64, u32)>,
+    filter: Filter,
     /// By hash: the range of its entries.
     slots: Vec<(u32, u32)>,
     entries: Vec<Entry>,
+}
+
+/// A set of hashes: tells for certain what is not in it.
+#[derive(Debug)]
+struct Filter(Vec<u64>);
+
+impl Filter {
+    fn of(hashes: impl Iterator<Item = u32>) -> Self {
+        let mut bits = vec![0_u64; 1 << (BITS - 6)];
+        for hash in hashes {
+            bits[(hash >> (32 - BITS + 6)) as usize] |= 1 << (hash >> (32 - BITS) & 63);
+        }
+        Self(bits)
+    }
+    #[inline]
+    fn has(&self, hash: u32) -> bool {
+        self.0.get((hash >> (32 - BITS + 6)) as usize).is_some_and(|bits| bits >> (hash >> (32 - BITS) & 63) & 1 == 1)
+    }
 }
 
 const fn hash(key: u64) -> u32 {
@@ -80,40 +105,50 @@ fn eight(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Table {
-    fn new(mut entries: Vec<Entry>, keys: &[u32]) -> Self {
+    fn new(mut entries: Vec<Entry>, keys: &[u32], opening: u32) -> Self {
         for entry in &mut entries {
             entry.key = keys.iter().copied().find(|&key| key <= entry.length).unwrap_or(1);
         }
         let used = |key: &u32| entries.iter().any(|entry| entry.key == *key);
-        let keys = keys.iter().copied().filter(used).map(|key| (mask(key), key)).collect();
+        let keys = keys.iter().copied().filter(used).map(|key| (mask(key), key));
+        let (short, long) = keys.partition(|(_, key)| *key < opening);
         let of = |entry: &Entry| hash(entry.head & mask(entry.key));
         entries.sort_by_key(|entry| (of(entry) >> (32 - SLOTS), entry.number));
-        let mut filter = vec![0_u64; 1 << (BITS - 6)];
+        let filter = Filter::of(entries.iter().map(of));
+        let begins = entries.iter().filter(|entry| entry.key >= opening).map(|entry| hash(entry.head & mask(opening)));
+        let openings = Filter::of(begins);
         let mut slots = vec![(0, 0); 1 << SLOTS];
         for (at, entry) in (0_u32..).zip(&entries) {
-            let bit = of(entry) >> (32 - BITS);
-            filter[(bit >> 6) as usize] |= 1 << (bit & 63);
             let slot = &mut slots[(of(entry) >> (32 - SLOTS)) as usize];
             *slot = if slot.0 == slot.1 { (at, at + 1) } else { (slot.0, at + 1) };
         }
-        Self { keys, filter, slots, entries }
+        Self { opening: mask(opening), openings, short, long, filter, slots, entries }
     }
 
     /// Every literal that stands where `next` begins, by its entry.
     #[inline]
     fn look(&self, next: u64, mut found: impl FnMut(&Entry)) {
-        for &(mask, key) in &self.keys {
-            let hash = hash(next & mask);
-            let bit = hash >> (32 - BITS);
-            if self.filter[(bit >> 6) as usize] >> (bit & 63) & 1 == 0 {
-                continue;
+        for &(mask, key) in &self.short {
+            self.look_by(next, mask, key, &mut found);
+        }
+        if self.openings.has(hash(next & self.opening)) {
+            for &(mask, key) in &self.long {
+                self.look_by(next, mask, key, &mut found);
             }
-            let (from, to) = self.slots[(hash >> (32 - SLOTS)) as usize];
-            for entry in &self.entries[from as usize..to as usize] {
-                // Each literal is found by the key of its own.
-                if (next ^ entry.head) & entry.mask == 0 && entry.key == key {
-                    found(entry);
-                }
+        }
+    }
+
+    #[inline]
+    fn look_by(&self, next: u64, mask: u64, key: u32, found: &mut impl FnMut(&Entry)) {
+        let hash = hash(next & mask);
+        if !self.filter.has(hash) {
+            return;
+        }
+        let (from, to) = self.slots[(hash >> (32 - SLOTS)) as usize];
+        for entry in &self.entries[from as usize..to as usize] {
+            // Each literal is found by the key of its own.
+            if (next ^ entry.head) & entry.mask == 0 && entry.key == key {
+                found(entry);
             }
         }
     }
@@ -151,8 +186,10 @@ impl Lexicon {
             }
             .push(Entry { head: eight(literal, 0), mask: mask(length), number, key: 0, from, length });
         }
-        let words = Table::new(words, &WORD_KEYS);
-        Self { text, words, inner: Table::new(inner, &INNER_KEYS), other: Table::new(other, &OTHER_KEYS) }
+        let words = Table::new(words, &WORD_KEYS, WORD_OPENING);
+        let [inner, other] =
+            [(inner, INNER_KEYS), (other, OTHER_KEYS)].map(|(list, keys)| Table::new(list, &keys, OPENING));
+        Self { text, words, inner, other }
     }
 
     /// Calls `found` with the number, beginning and end of every literal in `from..to`, by where they begin.

@@ -6,6 +6,7 @@
 
 mod chain;
 mod common;
+mod forms;
 mod lexicon;
 mod probe;
 
@@ -82,8 +83,10 @@ impl Engine {
         let mut sets: BTreeMap<Vec<Literal>, u32> = BTreeMap::new();
         let (mut probes, mut links) = (Vec::new(), Vec::new());
         let mut rarest = Vec::new();
-        for (number, (probe, keywords)) in (0_u32..).zip(items) {
-            for chain in chains(&probe, &keywords) {
+        let items: Vec<(Probe, Vec<String>)> = items.into_iter().collect();
+        let read = all_chains(&items);
+        for ((number, (probe, _)), chains) in (0_u32..).zip(items).zip(read) {
+            for chain in chains {
                 let rare = chain.rarest();
                 let mut set = |step: &Step| {
                     let next = u32::try_from(sets.len()).unwrap_or(u32::MAX);
@@ -249,10 +252,30 @@ impl Engine {
     }
 }
 
+/// The chains of every probe, in order. Reading them is most of the start of a program, so all cores share it.
+fn all_chains(items: &[(Probe, Vec<String>)]) -> Vec<Vec<Chain>> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let share = items.len().div_ceil(cores).max(32);
+    let read =
+        |part: &[(Probe, Vec<String>)]| part.iter().map(|(probe, words)| chains(probe, words)).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let mut parts = items.chunks(share);
+        let first = parts.next().unwrap_or_default();
+        let start = |part| std::thread::Builder::new().spawn_scoped(scope, move || read(part)).ok();
+        let others: Vec<_> = parts.map(|part| (part, start(part))).collect();
+        let mut all = read(first);
+        for (part, thread) in others {
+            // What no thread did is done here.
+            all.extend(thread.and_then(|t| t.join().ok()).unwrap_or_else(|| read(part)));
+        }
+        all
+    })
+}
+
 /// The chains of a probe's pattern, and its keywords where these do not tell all.
 fn chains(probe: &Probe, keywords: &[String]) -> Vec<Chain> {
     // The lexicon reads the folded text; what a pattern needs of the raw text it cannot tell.
-    let (mut list, all) = if probe.raw { (Vec::new(), false) } else { chain::of(probe.regex.as_str()) };
+    let (mut list, all) = if probe.raw { (Vec::new(), false) } else { chain::of(probe.pattern.as_str()) };
     if all {
         return list;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::detect::kind;
 use crate::detect::normalize::{Form, fold};
-use crate::ruleset::{Matcher, RuleSet};
+use crate::ruleset::{Matcher, Pattern, RuleSet};
 
 /// Patterns of all rules that read the folded text, and all kind cues.
 fn items() -> Vec<(Probe, Vec<String>)> {
@@ -15,8 +15,8 @@ fn items() -> Vec<(Probe, Vec<String>)> {
         .iter()
         .enumerate()
         .filter_map(|(i, rule)| match &rule.matcher {
-            Matcher::Pattern { regex, lines } if rule.views != [crate::domain::View::Raw] => {
-                Some((Probe::new(Target::Rule(i), regex.clone(), false, *lines), rule.keywords.clone()))
+            Matcher::Pattern { pattern, lines } if rule.views != [crate::domain::View::Raw] => {
+                Some((Probe::new(Target::Rule(i), pattern.clone(), false, *lines), rule.keywords.clone()))
             }
             _ => None,
         })
@@ -53,11 +53,16 @@ fn everything_a_pattern_matches_is_found() {
             let mut line = String::new();
             for (probe, _) in &items {
                 let slice = if probe.lines { with_breaks(block, from, &folded, &mut line) } else { block };
-                for found in probe.regex.find_iter(slice).filter(|m| m.len() < WINDOW) {
+                for found in probe.pattern.regex().unwrap().find_iter(slice).filter(|m| m.len() < WINDOW) {
                     matches += 1;
                     let span = folded.map.to_raw(Span::new(found.start(), found.end()).shifted(from));
                     let within = |hit: &(Target, Span)| hit.0 == probe.target && hit.1.overlaps(&span);
-                    assert!(hits.iter().any(within), "{} misses {:?} in {text}", probe.regex, found.as_str());
+                    assert!(
+                        hits.iter().any(within),
+                        "{} misses {:?} in {text}",
+                        probe.pattern.as_str(),
+                        found.as_str()
+                    );
                 }
             }
             from += block.len() + 1;
@@ -69,7 +74,7 @@ fn everything_a_pattern_matches_is_found() {
 #[test]
 fn most_patterns_tell_what_to_look_for() {
     let items = items();
-    let silent: Vec<&str> = items.iter().map(|(probe, _)| probe.regex.as_str()).filter(|p| !chain::of(p).1).collect();
+    let silent: Vec<&str> = items.iter().map(|(probe, _)| probe.pattern.as_str()).filter(|p| !chain::of(p).1).collect();
     assert!(silent.len() * 10 < items.len(), "{} of {}: {silent:#?}", silent.len(), items.len());
 }
 
@@ -113,8 +118,7 @@ fn chains_are_read_off_patterns() {
 
 #[test]
 fn borders_of_words_are_kept() {
-    let engine =
-        Engine::new([(Probe::new(Target::Rule(0), regex::Regex::new(r"\bown\b").unwrap(), false, false), vec![])]);
+    let engine = Engine::new([(Probe::new(Target::Rule(0), Pattern::proven(r"\bown\b"), false, false), vec![])]);
     let count = |text: &str| {
         let mut hits = 0;
         engine.run(text, &fold(text, Form::Main), &[true], &mut Scratch::default(), &mut 0, &mut |_| hits += 1);
@@ -126,7 +130,7 @@ fn borders_of_words_are_kept() {
 /// Cost: a hostile text of nothing but literals stays linear.
 #[test]
 fn chains_of_nothing_but_literals_stay_linear() {
-    let pattern = regex::Regex::new(r"alpha[^.]*beta[^.]*gamma").unwrap();
+    let pattern = Pattern::proven(r"alpha[^.]*beta[^.]*gamma");
     let engine = Engine::new([(Probe::new(Target::Rule(0), pattern, false, false), vec![])]);
     for text in ["gamma ".repeat(40_000), "beta gamma ".repeat(20_000), "alpha ".repeat(40_000)] {
         let (mut steps, mut hits) = (0, 0);

@@ -23,7 +23,9 @@ const ROTATIONS: [&str; 26] = [
 ];
 
 /// Text whose letters fit another alphabet far better than their own: every rotation, and Atbash.
-pub(super) fn rotated(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> {
+///
+/// `cut` tells that there were more of them than are undone.
+pub(super) fn rotated(text: &str, signs: &[Span], cost: &mut u64, cut: &mut bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut done: Vec<(usize, Span)> = Vec::new();
     for near in signs.chunk_by(|a, b| b.start <= a.end + 200) {
@@ -35,8 +37,12 @@ pub(super) fn rotated(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
         *cost += core.len() as u64 * 2;
         let Some(by) = core.slice(text).and_then(shift) else { continue };
         let region = reach(text, core);
-        if done.iter().any(|(other, seen)| *other == by && seen.overlaps(&region)) || done.len() >= MOST {
+        if done.iter().any(|(other, seen)| *other == by && seen.overlaps(&region)) {
             continue;
+        }
+        if done.len() >= MOST {
+            *cut = true;
+            break;
         }
         *cost += region.len() as u64 * 2;
         done.push((by, region));
@@ -47,7 +53,7 @@ pub(super) fn rotated(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
 }
 
 /// Ciphers of one text that are undone, and bytes around their signs.
-const MOST: usize = 4;
+const MOST: usize = 24;
 const AROUND: usize = 8192;
 
 /// The lines around a place where a cipher was seen: what it hides may stand on lines that do not show it.
@@ -108,72 +114,200 @@ fn substitute(text: &str, span: Span, step: &'static str, plain: impl Fn(u8) -> 
 }
 
 /// Every visible ASCII character 47 places on.
-pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64) -> Option<Piece> {
+pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64, cut: &mut bool) -> Vec<Piece> {
     let turn = |b: u8| if b.is_ascii_graphic() { (b - 33 + 47) % 94 + 33 } else { b };
-    for near in signs.chunk_by(|a, b| b.start <= a.end + 200).take(64) {
+    let mut pieces = Vec::new();
+    let mut past = 0;
+    for near in signs.chunk_by(|a, b| b.start <= a.end + 200) {
         let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
+        if last.end <= past {
+            continue;
+        }
         // A few lines tell.
         let end = (last.end + 20).min(first.start + REACH).min(text.len());
         let core = on_borders(text, Span::new(first.start.saturating_sub(20), end));
         *cost += core.len() as u64 * 4;
-        let piece = substitute(text, core, "rot47", turn)?;
-        let (own, sum) = (reads(core.slice(text)?), reads(&piece.text));
-        if sum.words >= 2 && sum.percent() >= own.percent() + 20 {
+        let (Some(piece), Some(body)) = (substitute(text, core, "rot47", turn), core.slice(text)) else { continue };
+        let (own, sum) = (reads(body), reads(&piece.text));
+        let known = sum.words >= 2 && sum.percent() >= own.percent() + 20;
+        // In any language: letters all along, of every kind, where there were hardly any.
+        let language =
+            || spelling(body).0 <= 60 && matches!(spelling(&piece.text), (82.., 25..=60)) && kinds(&piece.text) >= 14;
+        if known || language() {
+            if pieces.len() >= MOST {
+                *cut = true;
+                break;
+            }
             let region = reach(text, core);
             *cost += region.len() as u64 * 2;
-            return substitute(text, region, "rot47", turn);
-        }
-    }
-    None
-}
-
-/// Dots and dashes.
-pub(super) fn morse(text: &str, regions: &[Span], cost: &mut u64) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for region in regions {
-        *cost += region.len() as u64 * 4;
-        let (mut out, mut map) = (String::new(), SpanMap::default());
-        let (mut good, mut bad, mut kinds) = (0, 0, 0_u32);
-        let mut at = region.start;
-        let body = region.slice(text).unwrap_or_default();
-        let mut pending = None;
-        for token in body.split_inclusive([' ', '\n', '\t', '\r']) {
-            let sign = token.trim_end_matches([' ', '\n', '\t', '\r']);
-            let start = at;
-            at += token.len();
-            let code: String = sign.chars().map(|c| if c == '_' { '-' } else { c }).collect();
-            if sign.is_empty() || sign == "/" || sign == "|" || sign == "//" {
-                pending = Some(" ");
-            } else if let Some((letter, _)) = MORSE.iter().find(|(_, morse)| *morse == code) {
-                if let Some(gap) = pending.take().filter(|_| !out.is_empty()) {
-                    out.push_str(gap);
-                    map.push_block(1, start, 0);
-                }
-                good += 1;
-                kinds |= 1 << (u32::from(*letter) & 31);
-                out.push(*letter);
-                map.push_block(1, start, sign.len());
-            } else if sign.chars().count() <= 2 {
-                out.push_str(sign);
-                map.push_linear(start, sign.len());
-            } else {
-                bad += 1;
-            }
-            if token.contains('\n') {
-                out.push('\n');
-                map.push_block(1, at - 1, 1);
-                pending = None;
-            }
-        }
-        if good >= 6 && good >= bad * 4 && kinds.count_ones() >= 4 {
-            pieces.push(Piece { view: View::Decoded, step: "morse", text: out, map });
+            past = region.end;
+            pieces.extend(substitute(text, region, "rot47", turn));
         }
     }
     pieces
 }
 
+/// Percent of visible ASCII that are letters, and of letters that are vowels: language has most and nearly half.
+fn spelling(text: &str) -> (usize, usize) {
+    let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+    let letters = count(u8::is_ascii_alphabetic);
+    let vowels = count(|b| matches!(b.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u'));
+    (letters * 100 / count(u8::is_ascii_graphic).max(1), vowels * 100 / letters.max(1))
+}
+
+/// Different letters of a text: digits of a code turned into letters are few.
+fn kinds(text: &str) -> u32 {
+    let bit = |b: u8| 1_u32 << (b.to_ascii_lowercase() - b'a');
+    text.bytes().filter(u8::is_ascii_alphabetic).fold(0, |seen, b| seen | bit(b)).count_ones()
+}
+
+/// The letter of a Morse sign.
+fn morse_letter(sign: &str) -> Option<char> {
+    let code: String = sign.chars().map(|c| if c == '_' { '-' } else { c }).collect();
+    MORSE.iter().find(|(_, morse)| *morse == code).map(|(letter, _)| *letter)
+}
+
+const BLANKS: [char; 4] = [' ', '\n', '\t', '\r'];
+
+/// Dots and dashes. What stands between them on their lines stays as it is.
+pub(super) fn morse(text: &str, regions: &[Span], cost: &mut u64) -> Vec<Piece> {
+    let mut sure: Vec<Span> = Vec::new();
+    for region in regions {
+        *cost += region.len() as u64 * 4;
+        let (mut good, mut bad, mut kinds) = (0, 0, 0_u32);
+        for sign in region.slice(text).unwrap_or_default().split(BLANKS) {
+            match morse_letter(sign) {
+                Some(letter) => {
+                    good += 1;
+                    kinds |= 1 << (u32::from(letter) & 31);
+                }
+                None => bad += usize::from(sign.chars().count() > 2),
+            }
+        }
+        if good >= 6 && good >= bad * 4 && kinds.count_ones() >= 4 {
+            sure.push(*region);
+        }
+    }
+    let mut pieces = Vec::new();
+    for near in sure.chunk_by(|a, b| b.start <= a.end + REACH) {
+        let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
+        let start = line_around(text, first.start, REACH).start.min(first.start);
+        let lines = on_borders(text, Span::new(start, line_around(text, last.end, REACH).end.max(last.end)));
+        *cost += lines.len() as u64 * 4;
+        pieces.push(from_morse(text, lines));
+    }
+    pieces
+}
+
+fn from_morse(text: &str, lines: Span) -> Piece {
+    let (mut out, mut map) = (String::new(), SpanMap::default());
+    let mut at = lines.start;
+    let mut pending = false;
+    for token in lines.slice(text).unwrap_or_default().split_inclusive(BLANKS) {
+        let sign = token.trim_end_matches(BLANKS);
+        let start = at;
+        at += token.len();
+        let letter = morse_letter(sign);
+        let word = letter.is_none() && sign.len() > 1 && sign.chars().count() > 1;
+        if letter.is_none() && matches!(sign, "" | "/" | "|" | "//") {
+            pending = true;
+        } else {
+            if (pending || word) && !out.is_empty() {
+                out.push(' ');
+                map.push_block(1, start, 0);
+            }
+            pending = word;
+            if let Some(letter) = letter {
+                out.push(letter);
+                map.push_block(letter.len_utf8(), start, sign.len());
+            } else {
+                out.push_str(sign);
+                map.push_linear(start, sign.len());
+            }
+        }
+        if token.contains('\n') {
+            out.push('\n');
+            map.push_block(1, at - 1, 1);
+            pending = false;
+        }
+    }
+    Piece { view: View::Decoded, step: "morse", text: out, map }
+}
+
+/// Groups of numbers joined by hyphens that make it certain that they are words.
+const CERTAIN: usize = 8;
+
+/// `9-7-14-15-18-5 1-12-12`: numbers that hyphens join are a word, one alone is a word of one letter.
+fn hyphen_words(text: &str, regions: &[Span], cost: &mut u64) -> Option<Piece> {
+    let first = regions.iter().find(|region| region.slice(text).is_some_and(|part| part.contains('-')))?;
+    let last = regions.last()?;
+    let start = line_around(text, first.start.saturating_sub(AROUND), REACH).start.min(first.start);
+    let end = line_around(text, (last.end + AROUND).min(text.len()), REACH).end.max(last.end);
+    let range = on_borders(text, Span::new(start, end));
+    *cost += range.len() as u64 * 2;
+    let bytes = text.as_bytes();
+    let (mut out, mut map, mut groups) = (String::new(), SpanMap::default(), 0);
+    let (mut pairs, mut long) = (0, 0);
+    let (mut at, mut from) = (range.start, range.start);
+    let mut numbers: Vec<(Span, u8)> = Vec::new();
+    while at < range.end {
+        if !bytes[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        numbers.clear();
+        let (mut next, mut good) = (at, true);
+        loop {
+            let digits = bytes[next..range.end].iter().take_while(|b| b.is_ascii_digit()).count();
+            let number = Span::new(next, next + digits);
+            let value = number.slice(text).filter(|n| n.len() <= 2 && !n.starts_with('0')).and_then(|n| n.parse().ok());
+            let value: u8 = value.filter(|v| (1..=26).contains(v)).unwrap_or(0);
+            good &= value > 0;
+            numbers.push((number, value));
+            next = number.end;
+            if bytes.get(next) != Some(&b'-') || next + 1 >= range.end || !bytes[next + 1].is_ascii_digit() {
+                break;
+            }
+            next += 1;
+        }
+        // A number alone is a letter only where it can be no other number.
+        let sign = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(|b| b".:%$#/=+".contains(b));
+        let digit = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
+        let number = numbers.len() == 1
+            && (sign(at.checked_sub(1)) && digit(at.checked_sub(2)) || sign(Some(next)) && digit(Some(next + 1)));
+        if good && !number {
+            let plain = Span::new(from, at);
+            out.push_str(plain.slice(text).unwrap_or_default());
+            map.push_linear(plain.start, plain.len());
+            for (number, value) in &numbers {
+                out.push(char::from(b'a' + value - 1));
+                map.push_block(1, number.start, number.len());
+            }
+            from = next;
+            groups += usize::from(numbers.len() >= 3);
+            pairs += usize::from(numbers.len() >= 2);
+            long += if numbers.len() >= 4 { numbers.len() } else { 0 };
+        }
+        at = next;
+    }
+    let plain = Span::new(from, range.end);
+    out.push_str(plain.slice(text).unwrap_or_default());
+    map.push_linear(plain.start, plain.len());
+    let sum = reads(&out);
+    let certain = groups >= CERTAIN || pairs >= CERTAIN + CERTAIN / 2 || long >= CERTAIN * 2;
+    (certain || groups >= CERTAIN / 2 && sum.words >= 2 && sum.percent() >= 40).then_some(Piece {
+        view: View::Decoded,
+        step: "letter-numbers",
+        text: out,
+        map,
+    })
+}
+
 /// Places in the alphabet: `9-7-14-15-18-5 1-12-12`.
 pub(super) fn letter_numbers(text: &str, regions: &[Span], cost: &mut u64) -> Vec<Piece> {
+    if let Some(piece) = hyphen_words(text, regions, cost) {
+        return vec![piece];
+    }
     let bytes = text.as_bytes();
     let mut pieces = Vec::new();
     for region in regions {
@@ -238,8 +372,9 @@ pub(super) fn spelled(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
             SPELLING.contains(&lower.as_str()) || matches!(lower.as_str(), "alpha" | "juliet" | "x-ray" | "whisky");
         spelled.then(|| lower.chars().next()).flatten()
     };
-    let (mut out, mut map, mut count) = (String::new(), SpanMap::default(), 0);
-    let mut seen = 0;
+    // Lines with several of them, and how many of their words are.
+    let (mut lines, mut seen): (Vec<Span>, usize) = (Vec::new(), 0);
+    let (mut count, mut all) = (0, 0);
     for sign in signs {
         let word = sign.slice(text).map(str::trim).unwrap_or_default();
         if sign.start < seen || letter(word).is_none() {
@@ -248,17 +383,34 @@ pub(super) fn spelled(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
         let line = line_around(text, sign.start, REACH * 8);
         seen = line.end;
         *cost += line.len() as u64 * 4;
+        let words = line.slice(text).unwrap_or_default().split(' ').filter(|w| w.len() > 1);
+        let (found, of) = words.fold((0, 0), |sum, w| (sum.0 + usize::from(letter(w).is_some()), sum.1 + 1));
+        if found >= 4 {
+            (count, all) = (count + found, all + of);
+            lines.push(line);
+        }
+    }
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Vec::new() };
+    if count < 6 {
+        return Vec::new();
+    }
+    let (mut out, mut map) = (String::new(), SpanMap::default());
+    let (mut at, end) = (line_around(text, first.start.saturating_sub(AROUND), REACH).start, last.end + AROUND);
+    let mut listed = lines.iter().peekable();
+    while at < end.min(text.len()) {
+        let beside = line_around(text, at, REACH * 8);
+        // Beside such lines also those that hold only one or two.
+        while listed.next_if(|line| line.end < at).is_some() {}
+        let line = listed.peek().filter(|line| line.start <= at).map_or(beside, |line| **line);
+        let line = Span::new(line.start.max(at), line.end.max(at));
         let body = line.slice(text).unwrap_or_default();
-        let words: Vec<&str> = body.split(' ').collect();
-        let found = words.iter().filter(|w| letter(w).is_some()).count();
-        if found < 4 {
+        *cost += body.len() as u64 * 4;
+        at = line.end + 1;
+        if !body.split(' ').any(|w| letter(w).is_some()) {
             continue;
         }
-        count += found;
-        let mut at = line.start;
-        for word in words {
-            let here = at;
-            at += word.len() + 1;
+        let mut here = line.start;
+        for word in body.split(' ') {
             match letter(word) {
                 Some(c) => {
                     out.push(c);
@@ -273,10 +425,11 @@ pub(super) fn spelled(text: &str, signs: &[Span], cost: &mut u64) -> Vec<Piece> 
                     map.push_linear(here, word.len());
                 }
             }
+            here += word.len() + 1;
         }
         out.push('\n');
         map.push_block(1, line.end, 0);
     }
-    let well = count >= 6 && (reads(&out).well() || reads(&out).words >= 1);
+    let well = reads(&out).well() || reads(&out).words >= 1 || count * 2 >= all;
     if well { vec![Piece { view: View::Decoded, step: "spelling-words", text: out, map }] } else { Vec::new() }
 }

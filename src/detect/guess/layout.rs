@@ -1,14 +1,19 @@
 //! Letters that stand apart, and words that stand together.
 
+use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
+
 use super::lexicon::{known, reads, segment};
+use super::lines::is_stop;
 use crate::detect::escapes::Edit;
-use crate::detect::span::floor_char;
+use crate::detect::span::{ceil_char, floor_char};
 use crate::domain::Span;
 
 /// Letters of a run without spaces that are cut into words.
 const GLUED: usize = 1500;
 /// Bytes between two letters that belong to one spaced-out text.
 const GAP: usize = 48;
+/// Bytes around words that surely stand joined in which others are taken apart at the same sign.
+const AROUND: usize = 4096;
 
 /// `i g n o r e`, `i.g.n.o.r.e`: what stands between single letters goes away; a wider gap is a space.
 pub(super) fn apart(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &'static str)> {
@@ -36,15 +41,22 @@ pub(super) fn apart(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
 
 /// Letters, digits and marks that stand alone from `at` on. `None` when none begins here.
 fn run(text: &str, at: usize, floor: usize) -> Option<Vec<Span>> {
+    // Marks of a script may stand alone as well: they are spaced out like letters.
+    let part = |c: char| c.is_alphanumeric() || (!c.is_ascii() && (is_combining_mark(c) || is_stop(c)));
     let alone = |start: usize| -> Option<Span> {
-        let rest = text.get(start..)?;
-        let mut chars = rest.chars();
-        let c = chars.next().filter(|c| c.is_alphanumeric())?;
-        let next = chars.next();
-        (!next.is_some_and(char::is_alphanumeric)).then(|| Span::new(start, start + c.len_utf8()))
+        let mut chars = text.get(start..)?.char_indices();
+        let (_, first) = chars.next().filter(|c| part(c.1))?;
+        // A virama binds the next letter to its own.
+        let mut bound = false;
+        let next = chars.find(|c| {
+            let goes_on = !is_combining_mark(first) && (bound || is_combining_mark(c.1));
+            bound = canonical_combining_class(c.1) == 9;
+            !goes_on
+        });
+        (!next.is_some_and(|c| part(c.1))).then(|| Span::new(start, next.map_or(text.len(), |(i, _)| start + i)))
     };
     let before = text.get(floor..at)?.chars().next_back();
-    let first = alone(at).filter(|_| !before.is_some_and(char::is_alphanumeric))?;
+    let first = alone(at).filter(|_| !before.is_some_and(part))?;
     let mut letters = vec![first];
     while let Some(last) = letters.last() {
         let rest = text.get(last.end..)?;
@@ -95,17 +107,23 @@ fn close(text: &str, letters: &[Span], edits: &mut Vec<(Edit, &'static str)>) {
         if fill.get(end).is_some_and(String::is_empty) {
             continue;
         }
-        let word: String = letters[start..=end]
+        // Where each letter begins in the word.
+        let mut word = String::new();
+        let offsets: Vec<usize> = letters[start..=end]
             .iter()
-            .filter_map(|l| l.slice(text))
-            .flat_map(|l| l.chars())
-            .collect::<String>()
-            .to_lowercase();
-        if word.len() >= if closed { 6 } else { 20 } && word.is_ascii() && word.len() < 4096 && !known(&word) {
+            .map(|letter| {
+                let at = word.len();
+                word.extend(letter.slice(text).unwrap_or_default().chars().flat_map(char::to_lowercase));
+                at
+            })
+            .collect();
+        if word.len() >= if closed { 6 } else { 20 } && word.len() < 4096 && !known(&word) {
             let (starts, sum) = segment(&word);
-            if sum.percent() >= 70 {
+            // With no gap left at all, a cut in some wrong places is better than none.
+            if sum.percent() >= if closed { 50 } else { 70 } {
                 for cut in starts.into_iter().filter(|s| *s > 0) {
-                    if let Some(one) = fill.get_mut(start + cut - 1) {
+                    let letter = offsets.partition_point(|offset| *offset < cut);
+                    if let Some(one) = fill.get_mut((start + letter).saturating_sub(1)).filter(|_| letter > 0) {
                         *one = " ".to_owned();
                     }
                 }
@@ -133,60 +151,191 @@ fn spread(gap: &str) -> String {
             out.push(c);
         }
     }
-    out
+    // Codes of one sign for each letter part words with a stroke.
+    if matches!(out.trim(), "/" | "|" | "//") { " ".to_owned() } else { out }
 }
 
 /// `ignore_all_previous`, `ignoreAllPrevious` and long words nobody knows: spaces come back between words.
-pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> Vec<(Edit, &'static str)> {
+///
+/// Also tells how many bytes around them belong to them: more where whole sentences are written so.
+pub(super) fn joined(text: &str, tokens: &[Span], cost: &mut u64) -> (Vec<(Edit, &'static str)>, usize) {
     let mut edits = Vec::new();
-    for token in tokens {
+    // Where words surely stand joined, and by which sign.
+    let mut sure: Vec<(Span, u8)> = Vec::new();
+    let foreign = if text.is_ascii() { Vec::new() } else { foreign_tokens(text, cost) };
+    let mut all: Vec<Span> = tokens.iter().map(|token| whole(text, *token)).chain(foreign).collect();
+    all.sort_unstable();
+    all.dedup_by(|next, last| next.start < last.end);
+    for token in all {
         *cost += token.len() as u64;
         let part = token.slice(text).unwrap_or_default();
         // Links and paths are made of words, and everywhere.
         let link = part.contains("://") || part.contains("](");
-        if part.starts_with(['/', '.']) || part.starts_with("http") || part.len() > 1 << 16 {
-            continue;
-        }
         let bytes = part.as_bytes();
-        let side = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
         // One sign stands for the space.
         let signs = if link { "_" } else { "_-.+/|~:=" };
-        let count = |sign: u8| bytes.iter().filter(|b| **b == sign).count();
-        let sign = signs.bytes().max_by_key(|sign| count(*sign)).unwrap_or(b'_');
-        let mut found: Vec<Edit> = Vec::new();
-        let mut spaced = String::with_capacity(part.len() + 8);
-        for (i, c) in part.char_indices() {
-            if c.is_ascii_uppercase() && i > 0 && bytes[i - 1].is_ascii_lowercase() {
-                found.push(Edit { span: Span::new(token.start + i, token.start + i), text: " ".to_owned(), weight: 2 });
-                spaced.push(' ');
-            }
-            let between = i > 0 && i + 1 < bytes.len() && (c == '_' || side(i.checked_sub(1)) && side(Some(i + 1)));
-            if c == char::from(sign) && between {
-                found.push(Edit {
-                    span: Span::new(token.start + i, token.start + i + 1),
-                    text: " ".to_owned(),
-                    weight: 2,
-                });
-                spaced.push(' ');
-            } else {
-                spaced.push(c);
-            }
+        let count = |sign: u8| memchr::memchr_iter(sign, bytes).count();
+        let sign = signs.bytes().max_by_key(|sign| (count(*sign), *sign == b'_')).unwrap_or(b'_');
+        let sentence = sign == b'_' && reads_as_sentence(part);
+        if !sentence && (part.starts_with(['/', '.']) || part.starts_with("http")) {
+            continue;
         }
-        let sum = reads(&spaced);
-        if found.len() >= 4 && sum.words >= 4 && sum.percent() >= 60 {
+        let (mut found, spaced) = parted(token, part, sign);
+        if !sentence {
+            let humps =
+                bytes.windows(2).enumerate().filter(|(_, w)| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+            found.extend(humps.map(|(i, _)| blank(token.start + i + 1, 0)));
+        }
+        found.sort_by_key(|edit| edit.span);
+        let sum = reads(&camel(&spaced));
+        if found.len() >= if sentence { 3 } else { 4 } && (sentence || (sum.words >= 4 && sum.percent() >= 60)) {
+            if sentence || (found.len() >= 6 && sign != b'.') {
+                sure.push((token, sign));
+            }
             edits.extend(found.into_iter().map(|edit| (edit, "joined-words")));
         } else if found.len() < 3 && bytes.iter().filter(|b| b.is_ascii_alphabetic()).count() * 10 >= bytes.len() * 9 {
-            // The first words of a longer run tell as much.
-            let part = &part[..floor_char(part, GLUED)];
-            *cost += part.len() as u64 * 18;
-            let (starts, sum) = segment(&part.to_ascii_lowercase());
-            if part.is_ascii() && sum.words >= 4 && sum.percent() >= 85 {
-                edits.extend(starts.into_iter().filter(|s| *s > 0).map(|s| {
-                    let span = Span::new(token.start + s, token.start + s);
-                    (Edit { span, text: " ".to_owned(), weight: 2 }, "joined-words")
-                }));
-            }
+            glued(token, part, cost, &mut edits);
         }
     }
-    edits
+    if sure.is_empty() {
+        return (edits, 24);
+    }
+    beside(text, &sure, cost, &mut edits);
+    (edits, 160)
+}
+
+/// A space at this offset instead of so many bytes.
+fn blank(at: usize, len: usize) -> Edit {
+    Edit { span: Span::new(at, at + len), text: " ".to_owned(), weight: 2 }
+}
+
+/// With a space before every capital behind a small letter.
+fn camel(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut small = false;
+    for c in text.chars() {
+        if small && c.is_ascii_uppercase() {
+            out.push(' ');
+        }
+        small = c.is_ascii_lowercase();
+        out.push(c);
+    }
+    out
+}
+
+/// The token without white space around a part of one.
+fn whole(text: &str, token: Span) -> Span {
+    if text.is_ascii() {
+        return token;
+    }
+    let before = text.get(..token.start).unwrap_or_default();
+    let back: usize = before.chars().rev().take(2 * GAP).take_while(|c| !c.is_whitespace()).map(char::len_utf8).sum();
+    let after = text.get(token.end..).unwrap_or_default();
+    let ahead: usize = after.chars().take(GLUED).take_while(|c| !c.is_whitespace()).map(char::len_utf8).sum();
+    Span::new(token.start - back, token.end + ahead)
+}
+
+/// Long tokens with letters outside ASCII, which no hint tells of, that hold a sign between letters.
+fn foreign_tokens(text: &str, cost: &mut u64) -> Vec<Span> {
+    *cost += text.len() as u64;
+    let mut list = Vec::new();
+    let mut at = 0;
+    for token in text.split_inclusive(char::is_whitespace) {
+        let body = token.trim_end_matches(char::is_whitespace);
+        if body.len() >= 20 && !body.is_ascii() && memchr::memchr_iter(b'_', body.as_bytes()).count() >= 3 {
+            list.push(Span::new(at, at + body.len()));
+        }
+        at += token.len();
+    }
+    list
+}
+
+/// True for a token with the stops of sentences before its underscores: no name is written like that.
+fn reads_as_sentence(part: &str) -> bool {
+    let mut stops = 0;
+    let mut signs = 0;
+    let mut before = ' ';
+    for c in part.chars() {
+        if c == '_' {
+            signs += 1;
+            stops += match before {
+                '_' => 0,
+                '.' | ':' => 1,
+                c if is_stop(c) => 2,
+                _ => 0,
+            };
+        }
+        before = c;
+    }
+    // Names are hardly ever written in other letters than ASCII.
+    let foreign = signs >= 4 && part.chars().any(|c| !c.is_ascii() && c.is_alphabetic());
+    (signs >= 5 && stops >= 2) || stops >= 4 || signs >= 9 || foreign
+}
+
+/// The edits that take a token apart at a sign, and the result.
+fn parted(token: Span, part: &str, sign: u8) -> (Vec<Edit>, String) {
+    let bytes = part.as_bytes();
+    let side =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| b.is_ascii_alphanumeric() || *b >= 0x80);
+    let mut spaced = String::with_capacity(part.len() + 8);
+    let mut found = Vec::new();
+    for (i, c) in part.char_indices() {
+        let between = i > 0 && i + 1 < bytes.len() && (c == '_' || side(i.checked_sub(1)) && side(Some(i + 1)));
+        if c == char::from(sign) && between {
+            found.push(blank(token.start + i, 1));
+            spaced.push(' ');
+        } else {
+            spaced.push(c);
+        }
+    }
+    (found, spaced)
+}
+
+/// Letters without anything between words. The first words of a run tell whether the rest is worth it.
+fn glued(token: Span, part: &str, cost: &mut u64, edits: &mut Vec<(Edit, &'static str)>) {
+    let mut from = 0;
+    while from < part.len() {
+        let end = floor_char(part, from + GLUED);
+        let piece = &part[from..end];
+        *cost += piece.len() as u64 * 18;
+        let (mut starts, sum) = segment(&piece.to_ascii_lowercase());
+        if !piece.is_ascii() || sum.words < if from == 0 { 4 } else { 1 } || sum.percent() < 85 {
+            return;
+        }
+        let next = match starts.last() {
+            // The last word may go on behind the end.
+            Some(last) if end < part.len() && *last > 0 => from + last,
+            _ => end,
+        };
+        starts.retain(|start| from + start < next || next == end);
+        let cuts = starts.into_iter().map(|start| from + start).chain((next < end).then_some(next));
+        edits.extend(cuts.filter(|at| *at > 0).map(|at| (blank(token.start + at, 0), "joined-words")));
+        from = next;
+    }
+}
+
+/// Other tokens near those that surely are joined, taken apart at the same sign.
+fn beside(text: &str, sure: &[(Span, u8)], cost: &mut u64, edits: &mut Vec<(Edit, &'static str)>) {
+    let (Some(first), Some(last)) = (sure.first(), sure.last()) else { return };
+    let start = floor_char(text, first.0.start.saturating_sub(AROUND));
+    let end = ceil_char(text, last.0.end.saturating_add(AROUND));
+    *cost += (end - start) as u64 * 2;
+    let mut done = edits.iter().map(|edit| edit.0.span).collect::<Vec<_>>();
+    done.sort_unstable();
+    let mut more = Vec::new();
+    let mut at = start;
+    for token in text.get(start..end).unwrap_or_default().split_inclusive(char::is_whitespace) {
+        let body = token.trim_end_matches(char::is_whitespace);
+        let span = Span::new(at, at + body.len());
+        at += token.len();
+        let known = done.partition_point(|edit| edit.start < span.start);
+        if body.len() < 3 || done.get(known).is_some_and(|edit| edit.start < span.end) {
+            continue;
+        }
+        let near = sure.partition_point(|(other, _)| other.start <= span.start).saturating_sub(1);
+        let Some((_, sign)) = sure.get(near) else { continue };
+        more.extend(parted(span, body, *sign).0.into_iter().map(|edit| (edit, "joined-words")));
+    }
+    edits.extend(more);
+    edits.sort_by_key(|edit| edit.0.span);
 }

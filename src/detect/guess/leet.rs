@@ -56,7 +56,10 @@ pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
         let sure = |w: &(Span, Option<Vec<u8>>)| w.1.as_ref().is_some_and(|p| p.len() >= 3);
         let count = words.iter().filter(|w| sure(w)).count();
         let long = words.iter().filter(|w| w.1.as_ref().is_some_and(|p| p.len() >= 5)).count();
-        if count < 2 && long == 0 {
+        // In any language: nearly every second word has signs between its letters.
+        let odd = words.iter().filter(|w| mixes(&bytes[w.0.start..w.0.end])).count();
+        let all = odd >= 6 && odd * 5 >= words.len() * 2;
+        if count < 2 && long == 0 && !all {
             continue;
         }
         for (i, (span, found)) in words.iter().enumerate() {
@@ -65,7 +68,10 @@ pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
             let read = match found {
                 Some(found) => found.clone(),
                 // Between such words a number or a name is one as well.
+                // The parts of a version or an address stay.
+                None if word.iter().all(u8::is_ascii_digit) && numbered(bytes, *span) => continue,
                 None if count >= 3 && (beside(i.checked_sub(1)) || beside(Some(i + 1))) => short(word),
+                None if all => short(word),
                 None => continue,
             };
             for (offset, (old, new)) in word.iter().zip(&read).enumerate() {
@@ -78,6 +84,23 @@ pub(super) fn edits(text: &str, hints: &[usize], cost: &mut u64) -> Vec<(Edit, &
         }
     }
     edits
+}
+
+/// True for a number that a full stop or colon ties to another one.
+fn numbered(bytes: &[u8], span: Span) -> bool {
+    let tie = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| matches!(b, b'.' | b':'));
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    (tie(span.start.checked_sub(1)) && digit(span.start.checked_sub(2)))
+        || (tie(Some(span.end)) && digit(Some(span.end + 1)))
+}
+
+/// True for a word with a sign between letters, or most of whose signs stand for letters.
+fn mixes(word: &[u8]) -> bool {
+    let letter = |b: &u8| b.is_ascii_alphabetic();
+    let sign = |b: &u8| !letters(*b).is_empty();
+    (3..=24).contains(&word.len())
+        && word.windows(2).any(|w| sign(&w[0]) && letter(&w[1]))
+        && word.windows(2).any(|w| letter(&w[0]) && sign(&w[1]) && w[1] != b'!')
 }
 
 /// A number or a name between words with signs: a short word that is known, or the likeliest letters.

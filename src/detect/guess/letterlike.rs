@@ -8,7 +8,7 @@ use super::lexicon::known;
 use crate::detect::decode::Piece;
 use crate::detect::disguise::BRAILLE;
 use crate::detect::escapes::Edit;
-use crate::detect::normalize::invisible::is_invisible;
+use crate::detect::normalize::{invisible::is_invisible, parts_words};
 use crate::detect::span::SpanMap;
 use crate::domain::{Span, View};
 
@@ -107,9 +107,31 @@ fn skeleton(c: char) -> Option<char> {
     }
 }
 
+/// Takes the marks of one letter away when it does not take all of them.
+fn loose(marks: &mut (Vec<Span>, bool), found: &mut Vec<Edit>) {
+    let (spans, strange) = std::mem::take(marks);
+    if strange {
+        found.extend(spans.into_iter().map(|span| Edit { span, text: String::new(), weight: 2 }));
+    }
+}
+
+/// Marks that compose with letters of many scripts, or are drawn over any.
+const fn is_loose_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}')
+}
+
 /// Letters in every word that can be read as ASCII as a whole, and punctuation.
+///
+/// Where many words mix scripts, words wholly of look-alikes are read as well.
 pub(super) fn edits(text: &str) -> Vec<(Edit, &'static str)> {
+    let (edits, mixed, foreign) = edits_with(text, false);
+    if mixed >= 4 && mixed * 4 >= foreign { edits_with(text, true).0 } else { edits }
+}
+
+/// The edits, the words that mix scripts, and all words beyond ASCII.
+fn edits_with(text: &str, all: bool) -> (Vec<(Edit, &'static str)>, usize, usize) {
     let mut edits = Vec::new();
+    let (mut mixed, mut beyond) = (0, 0);
     let mut offset = 0;
     for word in text.split_inclusive(char::is_whitespace) {
         let start = offset;
@@ -120,8 +142,14 @@ pub(super) fn edits(text: &str) -> Vec<(Edit, &'static str)> {
         let mut found: Vec<Edit> = Vec::new();
         let (mut certain, mut guessed, mut foreign, mut latin) = (0, 0, false, false);
         let mut read = String::new();
+        let mut base = None;
+        let mut marks: (Vec<Span>, bool) = (Vec::new(), false);
         for (i, c) in word.char_indices() {
             let at = Span::new(start + i, start + i + c.len_utf8());
+            if !is_loose_mark(c) {
+                loose(&mut marks, &mut found);
+                base = Some(c).filter(|c| !c.is_whitespace());
+            }
             if c.is_ascii() {
                 latin |= c.is_ascii_alphabetic();
                 read.push(c.to_ascii_lowercase());
@@ -133,13 +161,18 @@ pub(super) fn edits(text: &str) -> Vec<(Edit, &'static str)> {
                 found.push(Edit { span: at, text: sign.to_string(), weight: 2 });
                 read.push(*sign);
                 certain += usize::from(matches!(c, '\u{1C3}'));
-            } else if matches!(c, '\u{300}'..='\u{36F}') {
-                // Marks that no letter takes in its script; those on Latin letters go with them.
-                let base = word[..i].chars().next_back();
-                let takes = base.is_some_and(|b| unicode_normalization::char::compose(b, c).is_some());
-                if !takes && base.is_some_and(|b| !b.is_ascii()) {
-                    found.push(Edit { span: at, text: String::new(), weight: 2 });
+            } else if is_loose_mark(c) {
+                // Marks that no letter takes in its script.
+                marks.0.push(at);
+                match base.and_then(|b| unicode_normalization::char::compose(b, c)) {
+                    Some(whole) => base = Some(whole),
+                    None => marks.1 |= base.is_some(),
                 }
+                continue;
+            } else if c.is_alphabetic() && c.nfd().next().is_some_and(|n| n.is_ascii()) {
+                // A letter with an accent: the skeleton has it without, and here it may be honest.
+                latin = true;
+                read.extend(c.nfd().next().map(|n| n.to_ascii_lowercase()));
             } else if c.is_alphabetic() && !c.nfkc().next().is_some_and(|n| n.is_ascii()) {
                 match skeleton(c) {
                     Some(letter) => {
@@ -151,12 +184,15 @@ pub(super) fn edits(text: &str) -> Vec<(Edit, &'static str)> {
                 }
             }
         }
+        loose(&mut marks, &mut found);
         // A word of another script that happens to look like ASCII is a word of that script, unless it is also
         // a common word here.
         let words: String = read.chars().filter(char::is_ascii_alphabetic).collect();
         let fixed: String = words.replace('l', "i");
+        beyond += 1;
+        mixed += usize::from(!foreign && guessed > 0 && latin);
         let keep = !foreign
-            && (guessed == 0 || latin || certain > 0 || (words.len() >= 3 && (known(&words) || known(&fixed))));
+            && (all || guessed == 0 || latin || certain > 0 || (words.len() >= 3 && (known(&words) || known(&fixed))));
         if !keep {
             found.retain(|edit| edit.weight > 1);
         } else if guessed > 0 && !known(&words) {
@@ -186,7 +222,7 @@ pub(super) fn edits(text: &str) -> Vec<(Edit, &'static str)> {
         }
         edits.extend(found.into_iter().map(|edit| (edit, "look-alike")));
     }
-    edits
+    (edits, mixed, beyond)
 }
 
 /// Symbols and emoji between words, and foreign punctuation between letters, as spaces.
@@ -236,6 +272,22 @@ pub(super) fn symbols(text: &str) -> Vec<(Edit, &'static str)> {
         }
     }
     edits
+}
+
+/// Invisible characters where spaces would be, in letters that the skeleton does not keep.
+pub(super) fn hidden_spaces(text: &str, dropped: &[usize]) -> Vec<(Edit, &'static str)> {
+    let spaces: Vec<Span> = dropped
+        .iter()
+        .filter_map(|&at| text.get(at..)?.chars().next().map(|c| (at, c)))
+        .filter(|(_, c)| parts_words(*c))
+        .map(|(at, c)| Span::new(at, at + c.len_utf8()))
+        .collect();
+    let (Some(first), Some(last)) = (spaces.first(), spaces.last()) else { return Vec::new() };
+    let between = text.get(first.start..last.end).unwrap_or_default().chars().count();
+    if spaces.len() < 3 || between < spaces.len() * 3 {
+        return Vec::new();
+    }
+    spaces.into_iter().map(|span| (Edit { span, text: " ".to_owned(), weight: 2 }, "hidden-spaces")).collect()
 }
 
 /// Lines and boxes of diagrams, and signs that stand beside words and numbers everywhere.
@@ -296,7 +348,10 @@ pub(super) fn upside_down(text: &str) -> Option<Piece> {
         let start = offset;
         offset += line.len();
         let body = line.trim_end_matches('\n');
-        if body.chars().filter(|c| !c.is_ascii() && turned(*c).is_some()).count() < 3 {
+        // A sentence that opens with a sign that has no partner ends there.
+        let opens = |sign: char, partner: char| body.starts_with(sign) && !body.contains(partner);
+        let alone = opens('\u{BF}', '?') || opens('\u{A1}', '!') || opens('\u{2D9}', '.');
+        if !alone && body.chars().filter(|c| !c.is_ascii() && turned(*c).is_some()).count() < 3 {
             continue;
         }
         for (i, c) in body.char_indices().rev() {

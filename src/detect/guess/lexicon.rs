@@ -86,10 +86,11 @@ pub(super) fn reads(text: &str) -> Reads {
     sum
 }
 
-/// Cuts run-together ASCII letters (lower case) into words: where each begins, and how many of the letters are in
+/// Cuts run-together letters (lower case) into words: where each begins, and how many of the letters are in
 /// words. Cost: eighteen look-ups a letter.
 pub(super) fn segment(letters: &str) -> (Vec<usize>, Reads) {
     let len = letters.len();
+    let longest = if letters.is_ascii() { LONGEST } else { 2 * LONGEST };
     // Cheapest cost up to here, and the length of the last piece.
     let mut best: Vec<(u32, usize, bool)> = vec![(u32::MAX, 1, false); len + 1];
     best[0] = (0, 0, false);
@@ -101,7 +102,7 @@ pub(super) fn segment(letters: &str) -> (Vec<usize>, Reads) {
             }
         };
         offer(at + 1, cost.saturating_add(STRAY), false);
-        for to in at + 1..=len.min(at + LONGEST) {
+        for to in at + 1..=len.min(at + longest) {
             let Some(part) = letters.get(at..to) else { continue };
             if let Some(rank) = words().get(part) {
                 // The logarithm of the rank, in halves of a bit: frequent words are cheap.

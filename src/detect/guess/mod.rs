@@ -18,19 +18,29 @@ use super::triggers::{self, Hints};
 use super::{escapes, span};
 use crate::domain::{Span, View};
 
-/// Guessed readings of one text. `steps` are those that led to it: no guess is made twice.
-pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'static str], cost: &mut u64) -> Vec<Piece> {
+/// Guessed readings of one text. `steps` are those that led to it: no guess is made twice in a row. `cut` tells that some
+/// were left out.
+pub(super) fn pieces(
+    text: &str,
+    folded: &Folded,
+    hints: &Hints,
+    steps: &[&'static str],
+    cost: &mut u64,
+    cut: &mut bool,
+) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut edits: Vec<Vec<(escapes::Edit, &'static str)>> =
         vec![layout::apart(text, &hints.apart, cost), leet::edits(text, &hints.leet, cost)];
     // A joined text brings its own words along.
-    pieces.extend(escapes::rewrite_within(text, View::Decoded, &layout::joined(text, &hints.tokens, cost), 24));
+    let (joined, around) = layout::joined(text, &hints.tokens, cost);
+    pieces.extend(escapes::rewrite_within(text, View::Decoded, &joined, around));
     let found = lines::look(text);
-    edits.push(lines::word_lines(&found.words));
+    edits.push(lines::word_lines(text, &found.words));
     edits.push(lines::broken(text, &found.breaks));
     if !text.is_ascii() {
         edits.push(letterlike::edits(text));
         edits.push(letterlike::symbols(text));
+        edits.push(letterlike::hidden_spaces(text, &folded.dropped));
         pieces.extend(letterlike::upside_down(text));
     }
     for list in edits {
@@ -41,6 +51,10 @@ pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'stat
     pieces.extend(cipher::letter_numbers(text, &hints.digits, cost));
     let to_raw = |spans: Vec<Span>| -> Vec<Span> { spans.into_iter().map(|s| folded.map.to_raw(s)).collect() };
     let mut turned = to_raw(triggers::turned(&folded.text));
+    if !found.stops_first.is_empty() {
+        turned.extend(found.stops_first);
+        turned.sort_unstable();
+    }
     let mut rare = to_raw(triggers::rare_letters(&folded.text));
     if reads_like_nothing(text) {
         // Too short to show a sign, and short enough to try.
@@ -51,29 +65,37 @@ pub(super) fn pieces(text: &str, folded: &Folded, hints: &Hints, steps: &[&'stat
         turned.sort_unstable();
         rare = vec![Span::new(0, text.len())];
     }
+    // Signs between letters all along are leetspeak, or letters of a cipher that moves signs as well.
+    let dense = hints.leet.windows(3).filter(|near| near[2] - near[0] <= 2 * 64);
+    let dense: Vec<Span> =
+        dense.map(|near| span::on_borders(text, Span::new(near[0], (near[2] + 64).min(text.len())))).collect();
+    if !dense.is_empty() {
+        pieces.extend(cipher::rot47(text, &dense, cost, cut));
+    }
     let mut backwards = found.backwards;
     if !turned.is_empty() {
         backwards.extend(turned.iter().map(|sign| line_around(text, sign.start, 4000)));
         backwards.sort_unstable();
         backwards.dedup();
         pieces.extend(order::turned(text, &turned, cost));
-        pieces.extend(cipher::rot47(text, &turned, cost));
+        pieces.extend(cipher::rot47(text, &turned, cost, cut));
         pieces.extend(cipher::spelled(text, &turned, cost));
     }
     pieces.extend(order::reversed_words(text, &backwards, cost));
-    pieces.extend(cipher::rotated(text, &rare, cost));
-    // Faint guesses stand on each other in one order only.
+    pieces.extend(cipher::rotated(text, &rare, cost, cut));
+    // Faint guesses stand on each other in one order only, each once; with another step between they may come again.
     let place = |step: &str| FAINT.iter().position(|faint| *faint == step);
-    let last = steps.last().and_then(|step| place(step));
-    pieces.retain(|piece| {
-        let first = place(piece.step).zip(last).is_none_or(|(this, last)| this >= last);
-        first && !steps.contains(&piece.step)
+    let last = steps.last().copied();
+    pieces.retain(|piece| match (place(piece.step), last.and_then(place)) {
+        (Some(this), Some(before)) => this > before,
+        _ => last != Some(piece.step),
     });
     pieces
 }
 
 /// Guesses about the spacing alone: nothing but the rules says that they are right, and honest text has some.
-const FAINT: [&str; 6] = ["symbols", "hyphenation", "broken-words", "word-lines", "joined-words", "reversed-words"];
+const FAINT: [&str; 7] =
+    ["hidden-spaces", "symbols", "hyphenation", "broken-words", "word-lines", "joined-words", "reversed-words"];
 
 /// True for a guess that a text hardly has to show a sign for.
 pub(super) fn is_faint(step: &str) -> bool {
@@ -112,7 +134,7 @@ mod tests {
 
     fn guesses(text: &str) -> Vec<Piece> {
         let folded = normalize::fold(text, normalize::Form::Main);
-        let pieces = pieces(text, &folded, &triggers::hints(text), &[], &mut 0);
+        let pieces = pieces(text, &folded, &triggers::hints(text), &[], &mut 0, &mut false);
         for piece in &pieces {
             assert_eq!(piece.map.view_len(), piece.text.len(), "{piece:?}");
             assert!(piece.map.to_raw(Span::new(0, piece.text.len())).end <= text.len(), "{piece:?}");

@@ -1,7 +1,10 @@
 //! Letters and words in reverse order.
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::lexicon::{Reads, reads};
 use super::line_around;
+use super::lines::{LEADING, is_stop};
 use crate::detect::decode::Piece;
 use crate::detect::span::{SpanMap, floor_char};
 use crate::domain::{Span, View};
@@ -18,6 +21,35 @@ fn turn(text: &str) -> String {
 /// True when the turned text is language and the text is not.
 fn better(plain: Reads, turned: Reads) -> bool {
     turned.words >= 1 && turned.percent() >= 50 && turned.percent() >= plain.percent() + 25
+}
+
+/// Signs of the direction of a text that are the same in all languages: where capitals, stops and marks stand in words.
+/// The first number counts words that read from left to right, the second those that read from right to left.
+fn directions(text: &str) -> (usize, usize) {
+    let (mut plain, mut turned) = (0, 0);
+    for word in text.split_whitespace() {
+        let (mut chars, mut back) = (word.chars(), word.chars().rev());
+        let (Some(first), Some(last)) = (chars.next(), back.next()) else { continue };
+        let (second, before) = (chars.next(), back.next());
+        let (Some(second), Some(before)) = (second, before) else { continue };
+        if is_combining_mark(first) || (is_stop(first) && second.is_alphabetic()) {
+            turned += 1;
+        } else if is_stop(last) && (before.is_alphabetic() || is_combining_mark(before)) {
+            plain += 1;
+        }
+        match (first.is_uppercase(), last.is_uppercase()) {
+            (true, false) if last.is_alphabetic() || is_stop(last) => plain += 1,
+            (false, true) if first.is_lowercase() || is_stop(first) => turned += 1,
+            _ => {}
+        }
+    }
+    (plain, turned)
+}
+
+/// True for text whose words have their capitals and stops on the wrong side.
+fn looks_turned(text: &str) -> bool {
+    let (plain, turned) = directions(text);
+    turned >= 2 && turned > plain * 4
 }
 
 /// Stretches that read from right to left: as a whole (letters turned), and word by word.
@@ -88,7 +120,7 @@ fn stretch(text: &str, line: Span, cost: &mut u64) -> Option<Span> {
     let body = line.slice(text)?;
     *cost += body.len() as u64 * 4;
     let (plain, turned) = (reads(body), reads(&turn(body)));
-    if better(plain, turned) {
+    if better(plain, turned) || (plain.percent() < 40 && looks_turned(body)) {
         return Some(line);
     }
     // Inside a line that is mostly something else.
@@ -151,7 +183,41 @@ impl Builder {
 }
 
 /// Pairs of words that stand in this order in nearly every English sentence, and in the other in none.
-const PAIRS: [(&str, &str); 30] = [
+const PAIRS: [(&str, &str); 64] = [
+    ("i", "will"),
+    ("i", "am"),
+    ("you", "will"),
+    ("you", "must"),
+    ("you", "should"),
+    ("give", "me"),
+    ("tell", "me"),
+    ("send", "me"),
+    ("show", "me"),
+    ("do", "you"),
+    ("don't", "know"),
+    ("when", "you"),
+    ("into", "the"),
+    ("is", "the"),
+    ("was", "the"),
+    ("are", "the"),
+    ("use", "the"),
+    ("that", "the"),
+    ("the", "same"),
+    ("the", "first"),
+    ("the", "next"),
+    ("the", "user"),
+    ("for", "a"),
+    ("of", "a"),
+    ("of", "this"),
+    ("in", "this"),
+    ("for", "this"),
+    ("of", "all"),
+    ("from", "now"),
+    ("have", "been"),
+    ("it", "was"),
+    ("there", "is"),
+    ("without", "any"),
+    ("the", "following"),
     ("of", "the"),
     ("to", "the"),
     ("in", "the"),
@@ -198,30 +264,97 @@ fn ordered(text: &str) -> i32 {
         .sum()
 }
 
-/// Lines with their words in reverse order.
+/// How a line tells the order of its words.
+fn word_order(body: &str) -> (usize, usize) {
+    let lower: Vec<String> =
+        body.split(' ').map(|w| w.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase()).collect();
+    let pairs =
+        |a: usize, b: usize| lower.windows(2).filter(|w| PAIRS.iter().any(|(x, y)| *x == w[a] && *y == w[b])).count();
+    (pairs(0, 1), pairs(1, 0))
+}
+
+/// True for a line that begins with the end of a sentence and ends with the beginning of one.
+fn ends_first(body: &str) -> bool {
+    let mut words = body.split(' ').filter(|w| w.contains(char::is_alphabetic));
+    let (Some(first), Some(last)) = (words.next(), words.next_back()) else { return false };
+    let quote = |c: char| matches!(c, '"' | '\'' | ')' | '(' | '`' | '*' | '_');
+    let stops = |w: &str| w.trim_end_matches(quote).ends_with(is_stop);
+    let rises = |w: &str| w.trim_start_matches(quote).starts_with(char::is_uppercase);
+    // Scripts without capitals: any letter may begin a sentence.
+    let rises = |w: &str| rises(w) || w.chars().find(|c| c.is_alphabetic()).is_some_and(|c| !c.is_lowercase());
+    let (some, ends) = (words.count() >= 2, !stops(last));
+    let capital = stops(first) && !(rises(first) && first.is_ascii()) && rises(last);
+    let opens = LEADING.contains(&last.to_lowercase().as_str());
+    let marker = body.trim_end().rsplit(' ').next().is_some_and(|w| matches!(w, "-" | "*" | "#" | "##" | "###" | ">"));
+    some && ends && (capital || marker || (opens && first.len() > 1 && !rises(first)))
+}
+
+/// A line in parts of bounded length, cut between words.
+fn parts(text: &str, line: Span) -> Vec<Span> {
+    let mut list = Vec::new();
+    let mut at = line.start;
+    while line.end - at > 2 * REACH {
+        let most = floor_char(text, at + 2 * REACH);
+        let cut = memchr::memrchr(b' ', &text.as_bytes()[at..most]).map_or(most, |i| at + i);
+        let cut = if cut > at { cut } else { most };
+        list.push(Span::new(at, cut));
+        at = (cut + usize::from(text.as_bytes().get(cut) == Some(&b' '))).max(at + 1);
+    }
+    list.push(Span::new(at.min(line.end), line.end));
+    list
+}
+
+/// Lines with their words in reverse order. Where one surely has, those around it have as well.
 pub(super) fn reversed_words(text: &str, lines: &[Span], cost: &mut u64) -> Option<Piece> {
-    let mut out = Builder::default();
+    // (line, in order, in reverse order, stands on the list)
+    let mut list: Vec<(Span, usize, usize, bool)> = Vec::new();
     let mut past = 0;
-    let mut surely = false;
-    for line in lines {
+    let (mut low, mut high) = (usize::MAX, 0);
+    let mut strong = false;
+    for line in lines.iter().flat_map(|line| parts(text, *line)) {
         let body = line.slice(text).unwrap_or_default();
-        if line.start < past || body.len() > 2 * REACH {
+        if line.start < past {
             continue;
         }
         past = line.end;
         *cost += body.len() as u64;
+        let (plain, turned) = word_order(body);
+        let ends = plain == 0 && ends_first(body);
+        if turned > plain || ends {
+            strong |= turned > plain + 1 || (turned > plain && ends);
+            (low, high) = (low.min(line.start), high.max(line.end));
+        }
+        list.push((line, plain, turned, true));
+    }
+    if high > 0 {
+        let start = line_around(text, low.saturating_sub(AROUND), 2 * REACH).start.min(low);
+        let end = (high + AROUND).min(text.len());
+        *cost += (end - start) as u64 * 2;
+        let mut all = Vec::new();
+        let mut at = start;
+        while at < end {
+            let line = line_around(text, at, 2 * REACH);
+            at = line.end.max(at) + 1;
+            let (plain, turned) = word_order(line.slice(text).unwrap_or_default());
+            all.push((line, plain, turned, true));
+        }
+        // As a whole the neighbourhood has to read better in reverse order: one odd line proves nothing.
+        let (plain, turned) = all.iter().fold((0, 0), |sum, line| (sum.0 + line.1, sum.1 + line.2));
+        if strong || turned >= plain {
+            list = all;
+        } else {
+            high = 0;
+        }
+    }
+    let mut out = Builder::default();
+    for (line, plain, turned, listed) in list {
+        let body = line.slice(text).unwrap_or_default();
         let words: Vec<&str> = body.split(' ').collect();
         let capitals = words.iter().filter(|w| w.starts_with(|c: char| c.is_uppercase())).count();
-        let lower: Vec<String> =
-            words.iter().map(|w| w.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase()).collect();
-        let pairs = |a: usize, b: usize| {
-            lower.windows(2).filter(|w| PAIRS.iter().any(|(x, y)| *x == w[a] && *y == w[b])).count()
-        };
-        let (plain, turned) = (pairs(0, 1), pairs(1, 0));
-        surely |= turned > plain;
-        // In order: nothing to turn. Neither: the capital at the end decides.
-        let unsure = !surely && turned == 0;
-        if words.len() < 4 || plain > turned || (unsure && (capitals * 2 > words.len() || reads(body).percent() < 60)) {
+        // Neither order shows: the capital at the end decides.
+        let unsure = high == 0 && turned == 0;
+        let unlikely = words.len() < 4 || capitals * 2 > words.len() || reads(body).percent() < 60;
+        if plain > turned || (unsure && (!listed || unlikely)) {
             continue;
         }
         let mut end = line.end;
@@ -237,5 +370,5 @@ pub(super) fn reversed_words(text: &str, lines: &[Span], cost: &mut u64) -> Opti
         }
         out.line(line.end);
     }
-    (!out.text.is_empty()).then(|| out.piece("reversed-words"))
+    (out.text.len() > 16).then(|| out.piece("reversed-words"))
 }

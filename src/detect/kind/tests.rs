@@ -99,11 +99,6 @@ const EXPECTED: &[(Kind, &[&str])] = &[
 ];
 
 #[test]
-fn every_cue_compiles() {
-    assert_eq!(probes().len(), CUES.len());
-}
-
-#[test]
 fn statements_get_the_kind_a_reviewer_would_give() {
     let mut wrong = Vec::new();
     for (kind, texts) in EXPECTED {
@@ -138,4 +133,11 @@ fn inner_places_are_no_destinations_unless_they_are_disguised() {
 #[test]
 fn disguised_orders_keep_their_kind() {
     assert_eq!(classify("\u{FF21}lw\u{430}ys re\u{200B}ply in rhymes."), Kind::Directive);
+}
+
+#[test]
+fn every_cue_compiles() {
+    for (probe, _) in probes() {
+        assert!(probe.pattern.regex().is_some(), "{}", probe.pattern.as_str());
+    }
 }

@@ -139,7 +139,9 @@ impl Folder<'_> {
         let (mut at, mut newlines) = (start, 0);
         for c in self.src[start..].chars() {
             match c {
-                '\n' | '\u{85}' | '\u{2028}' => newlines += 1,
+                '\n' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' => newlines += 1,
+                // Alone it ends a line; before a newline it belongs to that.
+                '\r' if self.src.as_bytes().get(at + 1) != Some(&b'\n') => newlines += 1,
                 '\u{2029}' => newlines += 2,
                 c if c.is_whitespace() => {}
                 c if invisible::is_invisible(c) => self.folded.dropped.push(at),
@@ -184,6 +186,7 @@ impl Folder<'_> {
     fn token(&mut self, start: usize) -> usize {
         let rest = &self.src[start..];
         let mut word = Word::default();
+        let mut parted = false;
         let mut at = start;
         let mut chars = rest.chars().peekable();
         while let Some(c) = chars.next() {
@@ -194,12 +197,17 @@ impl Folder<'_> {
             if invisible::is_invisible(c) {
                 self.folded.dropped.push(at);
                 word.dropped(at, end);
+                parted |= at > start && parts_words(c);
+                at = end;
+                continue;
             } else if word.extends(c) {
                 word.push(c, at, end);
             } else {
                 self.word(&mut word);
                 word.push(c, at, end);
+                word.parted = parted;
             }
+            parted = false;
             at = end;
             // Long scripts without spaces are cut, so that a word stays small.
             if word.raw.len() > 256 && chars.peek().is_none_or(|c| canonical_combining_class(*c) == 0) {
@@ -235,8 +243,11 @@ impl Folder<'_> {
                 self.folded.mixed.push(crate::domain::Span::new(first.1, last.2));
             }
         }
-        if stripped || word.has_inner_drop {
+        if stripped || word.has_inner_drop || word.parted {
             self.folded.skeleton_differs = true;
+        }
+        if let Some(first) = word.raw.first().filter(|_| word.parted && self.form == Form::Skeleton) {
+            self.space(first.1, first.1, 0);
         }
         for cluster in &clusters {
             let mut text = std::borrow::Cow::Borrowed(cluster.text.as_str());
@@ -272,6 +283,8 @@ impl Folder<'_> {
 struct Word {
     raw: Vec<(char, usize, usize, bool)>,
     letters: bool,
+    /// An invisible space stands before it, and other signs before that.
+    parted: bool,
     has_inner_drop: bool,
     gap_before: Option<usize>,
 }
@@ -318,6 +331,11 @@ impl Word {
         }
         clusters
     }
+}
+
+/// Invisible characters that can stand for a space; marks of emoji and of direction do not.
+pub(super) const fn parts_words(c: char) -> bool {
+    matches!(c, '\u{200B}' | '\u{200C}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{180E}' | '\u{2800}' | '\u{3164}')
 }
 
 /// A letter, or a symbol that NFKC turns into one: words must have the same borders before and after folding.

@@ -5,7 +5,8 @@
 
 use std::sync::LazyLock;
 
-use super::words::{Lazy, Sentence, has, regex};
+use super::words::{Lazy, has, is_question, regex};
+use crate::detect::normalize::fold_text;
 use crate::domain::Span;
 
 /// Told as a success that happened.
@@ -27,15 +28,21 @@ static METHOD: Lazy = LazyLock::new(|| {
     )
 });
 
-/// A success that a sentence tells; true beside it when it says how.
-pub(super) fn outcome(sentence: &Sentence) -> Option<bool> {
-    let found = OUTCOME.as_ref()?.find(&sentence.text)?;
-    let before = sentence.text.get(..found.start()).unwrap_or_default();
+/// False only for folded texts of which no sentence tells a success.
+pub(super) fn may_tell(folded: &str) -> bool {
+    has(&OUTCOME, folded)
+}
+
+/// A success that a sentence tells; true beside it when it says how. `raw` is the sentence as it is written.
+pub(super) fn outcome(raw: &str) -> Option<bool> {
+    let text = fold_text(raw);
+    let found = OUTCOME.as_ref()?.find(&text)?;
+    let before = text.get(..found.start()).unwrap_or_default();
     // `never failed` and `no errors` are their own negation.
-    if has(&NOT_SO, before) || sentence.certainty <= super::words::Certainty::Question {
+    if has(&NOT_SO, before) || is_question(raw) {
         return None;
     }
-    let rest = format!("{before} {}", sentence.text.get(found.end()..).unwrap_or_default());
+    let rest = format!("{before} {}", text.get(found.end()..).unwrap_or_default());
     Some(has(&METHOD, &rest))
 }
 
@@ -71,7 +78,7 @@ enum Class {
 
 static IDS: Lazy = LazyLock::new(|| {
     regex(
-        r#"(?P<place>[A-Za-z][A-Za-z0-9+.-]*://[^\s)>\]'"`]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+(?:com|net|org|io|dev|app|ai|co|cloud|test|example|invalid|internal|local|info|eu|de|uk)\b)|(?P<path>(?:\.{0,2}/)?(?:[\w.-]+/)+[\w.-]+)|(?P<quoted>"[^"\n]{2,40}"|`[^`\n]{2,40}`|“[^”\n]{2,40}”|'[A-Za-z][^'\n]{1,39}')|(?P<code>#?\b[A-Za-z]{0,6}[-_]?\d{3,}(?:[-_][A-Za-z0-9]+)*\b|\b[A-Z]{1,6}[-_]?\d+\b|\b[A-Za-z]*\d+[A-Za-z]+\d*\b)|(?P<name>\b[A-Z][A-Za-z]{2,}(?:\s[A-Z][A-Za-z]+){0,2}\b|\b[A-Z]{2,5}\b)"#,
+        r#"(?:[A-Za-z][A-Za-z0-9+.-]*://[^\s)>\]'"`]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+(?:com|net|org|io|dev|app|ai|co|cloud|test|example|invalid|internal|local|info|eu|de|uk)\b)|(?:(?:\.{0,2}/)?(?:[\w.-]+/)+[\w.-]+)|(?:"[^"\n]{2,40}"|`[^`\n]{2,40}`|“[^”\n]{2,40}”|'[A-Za-z][^'\n]{1,39}')|(?:#?\b[A-Za-z]{0,6}[-_]?\d{3,}(?:[-_][A-Za-z0-9]+)*\b|\b[A-Z]{1,6}[-_]?\d+\b|\b[A-Za-z]*\d+[A-Za-z]+\d*\b)|(?:\b[A-Z][A-Za-z]{2,}(?:\s[A-Z][A-Za-z]+){0,2}\b|\b[A-Z]{2,5}\b)"#,
     )
 });
 /// Sends the reader from the first to the second, whatever the two are.
@@ -109,8 +116,32 @@ static UNIT: Lazy = LazyLock::new(|| {
     )
 });
 
+/// False only for texts that do not name two identifiers in a way [`equivalence`] looks at: two codes or places, two
+/// quoted, or two paths.
+pub(super) fn may_tie(text: &str) -> bool {
+    let (mut hard, mut quotes, mut slashes) = (0_usize, 0_usize, 0_usize);
+    let mut last = ' ';
+    for c in text.chars() {
+        match c {
+            c if c.is_numeric() => hard += usize::from(!last.is_numeric()),
+            '"' | '`' | '“' | '”' | '\'' => quotes += 1,
+            '/' => {
+                slashes += 1;
+                hard += usize::from(last == '/');
+            }
+            c if last == '.' && c.is_alphanumeric() => hard += 1,
+            _ => {}
+        }
+        last = c;
+    }
+    hard >= 2 || quotes >= 4 || slashes >= 2
+}
+
 /// Two identifiers of which a sentence makes one, and where. `raw` is the sentence as it is written.
 pub(super) fn equivalence(raw: &str) -> Option<(String, String, Span)> {
+    if !may_tie(raw) {
+        return None;
+    }
     let ids = ids(raw);
     for pair in ids.windows(2).chain(ids.windows(3)) {
         let (Some((class_a, a)), Some((class_b, b))) = (pair.first(), pair.last()) else { continue };
@@ -157,16 +188,21 @@ pub(super) fn codes(raw: &str) -> std::collections::BTreeSet<String> {
 fn ids(raw: &str) -> Vec<(Class, Span)> {
     let Some(pattern) = IDS.as_ref() else { return Vec::new() };
     let mut out = Vec::new();
-    for found in pattern.captures_iter(raw) {
-        let Some(all) = found.get(0) else { continue };
-        let class = if found.name("place").is_some() {
+    for found in pattern.find_iter(raw) {
+        let text = found.as_str();
+        // Which alternative matched shows in what it has; groups would make the search many times slower.
+        let class = if text.starts_with(['"', '`', '“', '\'']) {
+            Class::Name
+        } else if text.contains("://") {
             Class::Place
-        } else if found.name("path").is_some() {
+        } else if text.contains('/') {
             Class::Path
-        } else if found.name("code").is_some() {
+        } else if text.contains(['.', '@']) {
+            Class::Place
+        } else if text.contains(char::is_numeric) {
             // Dates, versions, amounts and counts are no identifiers.
-            let (text, rest) = (all.as_str(), raw.get(all.end()..).unwrap_or_default());
-            let before = raw.get(..all.start()).unwrap_or_default();
+            let rest = raw.get(found.end()..).unwrap_or_default();
+            let before = raw.get(..found.start()).unwrap_or_default();
             let year = text.len() == 4 && (text.starts_with("19") || text.starts_with("20"));
             let part = rest.starts_with(['-', '.', ':', ',']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
             let tail = before.ends_with(['.', ':', ',', '$', '€', '£', '-']) || before.ends_with(" v");
@@ -177,7 +213,7 @@ fn ids(raw: &str) -> Vec<(Class, Span)> {
         } else {
             Class::Name
         };
-        out.push((class, Span::new(all.start(), all.end())));
+        out.push((class, Span::new(found.start(), found.end())));
     }
     out
 }
@@ -297,14 +333,17 @@ const NO_ENTITY: &[&str] = &[
     "UI",
     "ID",
     "OK",
-    "TODO",
-    "NOTE",
     "PR",
     "CI",
     "AI",
     "LLM",
     "FAQ",
 ];
+
+/// False only for folded texts of which no sentence ranks anybody.
+pub(super) fn may_rank(folded: &str) -> bool {
+    has(&RANK, folded) || has(&PROMOTE, folded)
+}
 
 /// The place where a sentence ranks a named third party, when it does.
 pub(super) fn promotion(raw: &str) -> Option<Span> {
@@ -317,8 +356,10 @@ pub(super) fn promotion(raw: &str) -> Option<Span> {
         let head = entity.as_str().split_whitespace().next().unwrap_or_default();
         let words = entity.as_str().split_whitespace().filter(|w| !NO_ENTITY.contains(w)).count();
         let inside = entity.start() >= mark.start() && entity.end() <= mark.end() && !promoted;
+        // A word in capitals with a colon behind it is a label of the writer's.
+        let label = raw[entity.end()..].starts_with(':') && entity.as_str().bytes().all(|b| b.is_ascii_uppercase());
         let gap = entity.start().saturating_sub(mark.end()).max(mark.start().saturating_sub(entity.end()));
-        words > 0 && (!NO_ENTITY.contains(&head) || words > 1) && !inside && gap <= 80
+        words > 0 && !label && (!NO_ENTITY.contains(&head) || words > 1) && !inside && gap <= 80
     })?;
     let name = Span::new(near.start(), near.end());
     Some(name.cover(&Span::new(mark.start(), mark.end())))

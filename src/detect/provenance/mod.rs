@@ -10,16 +10,15 @@ pub mod example;
 mod meter;
 mod words;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, OnceLock};
-
-use aho_corasick::AhoCorasick;
+use std::sync::OnceLock;
 
 use crate::domain::{Authority, Candidate, Channel, Digest, Finding, Kind, Origin, SessionId, Span, Timestamp};
 
 use self::echo::Echo;
 use self::meter::{Axis, rises};
-use self::words::{content, sentences};
+use self::words::{content, parts};
 use super::normalize::fold_text;
 
 /// Slugs of the detectors that weigh a note against what it cites; their examples are written as [`example`] says.
@@ -135,66 +134,6 @@ pub(super) struct Gap {
     pub(super) what: &'static str,
 }
 
-/// Words without which no claim here can stand: a note that has none costs one pass.
-static WORTH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build([
-            "work",
-            "succe",
-            "pass",
-            "fix",
-            "solv",
-            "cure",
-            "complet",
-            "finish",
-            "went ",
-            "did the",
-            "error",
-            "failure",
-            "without",
-            "zero",
-            "green",
-            "clean",
-            "exit",
-            "fail",
-            "prove",
-            "turned out",
-            "saved",
-            "ran ",
-            "paid off",
-            "erfolg",
-            "funktion",
-            "réussi",
-            "fonction",
-            "march",
-            "funcion",
-            "éxit",
-            "exit",
-            "sucess",
-            "certo",
-            "funzion",
-            "сработ",
-            "успеш",
-            "成功",
-            "顺利",
-            "解决",
-            "うまく",
-            "성공",
-            "happy",
-            "satisf",
-            "accepted",
-            "delivered",
-            "clear",
-            "unblock",
-            "issue",
-            "problem",
-            "incident",
-            "complaint",
-        ])
-        .ok()
-});
-
 /// True when a text puts a named third party before others.
 pub(super) fn ranks(text: &str) -> bool {
     text.split(['\n', '!', '?']).any(|part| claims::promotion(part).is_some())
@@ -275,33 +214,41 @@ pub(super) fn weigh(
 
 /// Claims that need a certain kind of source.
 fn unsourced(body: &str, start: usize, kind: Kind, cited: &[Cited<'_>], gaps: &mut Vec<Gap>) {
-    let tells = WORTH.as_ref().is_none_or(|worth| worth.is_match(body));
-    let names = body.bytes().any(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.');
-    if !tells && !names {
+    // Most notes claim none of the three: that is told of the whole note, and its sentences are not cut out.
+    let folded = fold_text(body);
+    let [tells, ties, ranks] = [claims::may_tell(&folded), claims::may_tie(body), claims::may_rank(&folded)];
+    if !(tells || ties || ranks) {
         return;
     }
-    let list = sentences(body);
+    let parts = parts(body);
     // An order or a recipe in the note makes every success in it an advertisement for it.
     let recipe = kind != Kind::Fact && kind != Kind::Preference;
-    let words: BTreeSet<String> = list.iter().flat_map(|s| s.words.iter().cloned()).collect();
-    for sentence in &list {
-        let Some(raw) = sentence.span.slice(body) else { continue };
-        let at = sentence.span.shifted(start);
-        if let Some(how) = claims::outcome(sentence)
-            && !cited.iter().any(|c| shows(c, &words))
+    let words: OnceCell<BTreeSet<String>> = OnceCell::new();
+    for part in &parts {
+        let Some(raw) = part.slice(body) else { continue };
+        let at = part.shifted(start);
+        if tells
+            && let Some(how) = claims::outcome(raw)
+            && !cited.iter().any(|c| shows(c, words.get_or_init(|| all_words(body, &parts))))
         {
             let slug = if how || recipe { "unbacked-procedure" } else { "unbacked-outcome" };
             gaps.push(Gap { slug, span: at, what: "" });
         }
-        if let Some((one, other, place)) = claims::equivalence(raw)
+        if ties
+            && let Some((one, other, place)) = claims::equivalence(raw)
             && !cited.iter().any(|c| carries(c, &one, &other))
         {
             gaps.push(Gap { slug: "unsourced-equivalence", span: place.shifted(at.start), what: "" });
         }
-        if let Some(place) = claims::promotion(raw) {
+        if ranks && let Some(place) = claims::promotion(raw) {
             gaps.push(Gap { slug: "promotional-claim", span: place.shifted(at.start), what: "" });
         }
     }
+}
+
+/// Stems of the content words of all sentences.
+fn all_words(body: &str, parts: &[Span]) -> BTreeSet<String> {
+    parts.iter().filter_map(|part| part.slice(body)).flat_map(|raw| content(&fold_text(raw))).collect()
 }
 
 /// A tool's answer that says it worked, and speaks of the same thing.
@@ -331,7 +278,6 @@ fn carries(cited: &Cited<'_>, one: &str, other: &str) -> bool {
 fn resolve<'s>(candidate: &Candidate, origins: &[&Origin], sources: &'s Sources<'_>) -> (Vec<Cited<'s>>, bool) {
     let mut missing = false;
     let mut cited = Vec::new();
-    let own = candidate.digest();
     for origin in origins {
         match sources.at(origin) {
             // Spans of memories are bytes of the memory; those of events are bytes of the transcript's file.
@@ -340,7 +286,7 @@ fn resolve<'s>(candidate: &Candidate, origins: &[&Origin], sources: &'s Sources<
             }
             Some(source) => cited.push(source.clone()),
             // A note may cite itself, or a memory that is not read here; a transcript has to be shown.
-            None => missing |= origin.session.is_some() && origin.input_digest != own,
+            None => missing |= origin.session.is_some() && origin.input_digest != candidate.digest(),
         }
     }
     (cited, missing)

@@ -157,10 +157,9 @@ pub(super) struct Sentence {
 impl Sentence {
     pub(super) fn read(raw: &str, span: Span) -> Self {
         let text = fold_text(raw);
-        let question = raw.trim_end().ends_with(['?', '？', '؟']);
         let emphatic = has(&EMPHATIC, &text) && !has(&DOUBTED, &text);
         let hedged = has(&HEDGE, &text) || has(&HEDGE_OTHER, &text);
-        let certainty = if question {
+        let certainty = if is_question(raw) {
             Certainty::Question
         } else if hedged {
             Certainty::Hedged
@@ -201,14 +200,17 @@ pub(super) fn dated(text: &str) -> bool {
 
 /// Sentences of a text, with their bytes in it.
 pub(super) fn sentences(text: &str) -> Vec<Sentence> {
+    parts(text).into_iter().filter_map(|part| Some(Sentence::read(part.slice(text)?, part))).collect()
+}
+
+/// Where the sentences of a text are.
+pub(super) fn parts(text: &str) -> Vec<Span> {
     let mut out = Vec::new();
     let mut start = 0;
     let bytes = text.as_bytes();
     let mut push = |from: usize, to: usize| {
-        if let Some(part) = text.get(from..to)
-            && part.chars().any(char::is_alphanumeric)
-        {
-            out.push(Sentence::read(part, Span::new(from, to)));
+        if text.get(from..to).is_some_and(|part| part.chars().any(char::is_alphanumeric)) {
+            out.push(Span::new(from, to));
         }
     };
     for (at, c) in text.char_indices() {
@@ -222,6 +224,11 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
     }
     push(start, text.len());
     out
+}
+
+/// True for a sentence that asks.
+pub(super) fn is_question(raw: &str) -> bool {
+    raw.trim_end().ends_with(['?', '？', '؟'])
 }
 
 fn abbreviated(before: &str) -> bool {
