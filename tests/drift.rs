@@ -264,7 +264,7 @@ fn an_alarm_names_the_versions_and_the_way_back() {
         assert_eq!((alarm.version.as_str(), alarm.rollback_to.as_deref()), ("v3", Some("v2")), "{detector:?}");
         assert!(alarm.changed_versions.ends_with(&["v2".into(), "v3".into()]), "{detector:?} {alarm:?}");
         assert!(alarm.evidence_millibits >= alarm.threshold_millibits && alarm.threshold_millibits == 4322);
-        assert!(alarm.guarantee.contains("at most 5 %"), "{}", alarm.guarantee);
+        assert!(alarm.guarantee.contains("at most 5.0000 %"), "{}", alarm.guarantee);
         let means: Vec<_> = monitor.versions().iter().map(|v| v.mean_permille().unwrap()).collect();
         assert_eq!(means, [950, 950, 500]);
         assert_eq!(monitor.status().state, "alarm");

@@ -149,13 +149,11 @@ impl MonitorSpec {
             Worse::Higher => "at most",
             Worse::Either => "at",
         };
-        let rest = format!("{:04}", self.alpha_ppm % 10_000);
-        let rest = rest.trim_end_matches('0');
-        let point = if rest.is_empty() { "" } else { "." };
         format!(
-            "Stop: if nothing got worse, the chance that this monitor {family} is at most {}{point}{rest} %, however \
-             often one looks. Condition: given the past, the mean of the next observation is {worse} the reference.",
+            "Stop: if nothing got worse, the chance that this monitor {family} is at most {}.{:04} %, however often one \
+             looks. Condition: given the past, the mean of the next observation is {worse} the reference.",
             self.alpha_ppm / 10_000,
+            self.alpha_ppm % 10_000
         )
     }
 }
