@@ -119,11 +119,11 @@ fn binary() -> PathBuf {
     assert_cmd::cargo::cargo_bin("memgate")
 }
 
-fn memgate(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Output {
+pub(crate) fn memgate(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Output {
     command(folder, args).output().unwrap()
 }
 
-fn command(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Command {
+pub(crate) fn command(folder: &Path, args: &[impl AsRef<std::ffi::OsStr>]) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).args(args).env_remove("MEMGATE_DATA").env("NO_COLOR", "1").stdin(Stdio::null());
     command
@@ -323,10 +323,12 @@ fn one_changed_byte_anywhere_is_named_and_stops_every_writer() {
     let mut failed = Vec::new();
     for (name, content) in &all {
         let path = data.join(name);
-        let places = if content.is_empty() { vec![] } else { vec![0, content.len() / 2, content.len() - 1] };
+        let mut places: std::collections::BTreeSet<usize> = (0..content.len()).step_by(1021).collect();
+        places.extend([content.len() / 2, content.len().saturating_sub(1)].iter().filter(|at| **at < content.len()));
         for place in places {
             let mut changed = content.clone();
-            changed[place] ^= 1;
+            changed[place] ^= 1 << (place % 8);
+            assert_ne!(&changed, content);
             std::fs::write(&path, &changed).unwrap();
             let report = auditor::verify(&data, None, at(0)).unwrap();
             if !report.problems.iter().any(|p| p.place.contains(name.as_str()) || p.what.contains(name.as_str())) {
@@ -356,6 +358,101 @@ fn one_changed_byte_anywhere_is_named_and_stops_every_writer() {
     assert!(auditor::verify(&data, None, at(0)).unwrap().is_good());
 }
 
+/// Columns that nothing but the seal holds, and why that is enough: what is in them decides nothing.
+const ONLY_SEALED: &[(&str, &str, &str)] = &[
+    ("raw", "name", "a label; what cites an input names its digest"),
+    ("version", "created", "for people; the statement has its own time"),
+    ("version", "summary", "for people"),
+    ("document", "dream", "a report; its effects are in versions and quarantine"),
+    ("document", "operation", "what was proposed before; at worst it is proposed again"),
+    ("document", "quarantine-pending", "empty, or about the log's last entry: anything else is as if it were empty"),
+    ("document", "state", "a changed policy digest only makes the next run log its policy"),
+];
+
+#[test]
+fn a_changed_field_of_any_row_is_named_with_the_seal_and_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    lived_in(&data);
+    let database = data.join("memgate.db");
+    let whole = std::fs::read(&database).unwrap();
+    let tables: Vec<(String, Vec<String>)> = {
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        let names: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let columns = |table: &String| -> Vec<String> {
+            let mut all = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
+            all.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        names.iter().map(|table| (table.clone(), columns(table))).collect()
+    };
+    assert_eq!(tables.len(), 5, "{tables:?}");
+    let mut failed = Vec::new();
+    let mut tried = 0;
+    for (table, columns) in &tables {
+        let rows: u32 = rusqlite::Connection::open(&database)
+            .unwrap()
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap();
+        assert!(rows > 0, "{table} is empty: the folder has not lived enough");
+        for (row, column) in (0..rows).flat_map(|row| columns.iter().map(move |column| (row, column))) {
+            let key =
+                columns.iter().take(if table == "document" { 2 } else { 1 }).cloned().collect::<Vec<_>>().join(", ");
+            let connection = rusqlite::Connection::open(&database).unwrap();
+            let kind: String = connection
+                .query_row(
+                    &format!("SELECT {} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {row}", columns[0]),
+                    [],
+                    |row| Ok(row.get::<_, String>(0).unwrap_or_default()),
+                )
+                .unwrap();
+            // The last character becomes another one: a digest stays hex, JSON stays JSON or breaks, both are to be seen.
+            let changed = connection
+                .execute(
+                    &format!(
+                        "UPDATE {table} SET {column} = CASE typeof({column})
+                           WHEN 'integer' THEN {column} + 7
+                           WHEN 'blob' THEN CAST(substr({column}, 1, length({column}) - 1) || x'7e' AS BLOB)
+                           ELSE substr({column}, 1, length({column}) / 2) || CASE substr({column}, length({column}) / 2 + 1, 1) WHEN 'a' THEN 'b' ELSE 'a' END
+                                || substr({column}, length({column}) / 2 + 2) END
+                         WHERE ({key}) = (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {row})"
+                    ),
+                    [],
+                )
+                .unwrap();
+            drop(connection);
+            assert_eq!(changed, 1, "{table} {row} {column}");
+            assert_ne!(std::fs::read(&database).unwrap(), whole, "{table} {row} {column}");
+            tried += 1;
+            let sealed = auditor::verify(&data, None, at(0)).unwrap();
+            if !sealed.problems.iter().any(|p| p.code == "seal-changed" && p.place == "memgate.db") {
+                failed.push(format!("{table} {row} {column}: {:#?}", sealed.problems));
+            }
+            std::fs::write(data.join("unsealed"), "").unwrap();
+            let unsealed = auditor::verify(&data, None, at(0)).unwrap();
+            let named = unsealed.problems.iter().any(|p| p.code != "seal-unfinished");
+            let excused = ONLY_SEALED
+                .iter()
+                .any(|(t, what, why)| t == table && (what == column || *what == kind) && !why.is_empty());
+            if !named && !excused {
+                failed.push(format!("{table} {row} {column} ({kind}) of a run that died is not named"));
+            }
+            if named && Firewall::open(&data, Env::dangerous_fixed(at(0))).is_ok() {
+                failed.push(format!("{table} {row} {column} ({kind}) of a run that died is sealed again"));
+            }
+            std::fs::remove_file(data.join("unsealed")).ok();
+            std::fs::write(&database, &whole).unwrap();
+        }
+    }
+    assert!(tried >= 50, "{tried}");
+    assert!(failed.is_empty(), "{} of {tried}:\n{}", failed.len(), failed.join("\n"));
+}
+
 #[test]
 fn a_file_more_or_less_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -372,6 +469,11 @@ fn a_file_more_or_less_is_named() {
         assert!(!data.join("unsealed").exists(), "{name}: a refused run leaves no mark");
         std::fs::write(data.join(name), &all[name]).unwrap();
     }
+    // What a file holds that is only there to be locked is nobody's to write.
+    std::fs::write(data.join("lock"), "x").unwrap();
+    let report = auditor::verify(&data, None, at(0)).unwrap();
+    assert!(report.problems.iter().any(|p| p.place == "lock"), "{:#?}", report.problems);
+    std::fs::write(data.join("lock"), "").unwrap();
     for name in ["keys/person-mallory.pem", "ledger/log/tile/entries/001", "more", "trust/policy.json.bak"] {
         std::fs::create_dir_all(data.join(name).parent().unwrap()).unwrap();
         std::fs::write(data.join(name), "x").unwrap();
@@ -439,7 +541,7 @@ fn outcome(data: &Path) -> (Vec<BTreeMap<String, String>>, Vec<String>) {
 }
 
 /// A folder with enough to do that a kill lands in the middle.
-fn workload(root: &Path) {
+pub(crate) fn workload(root: &Path) {
     let mem = root.join("mem");
     std::fs::create_dir_all(&mem).unwrap();
     for file in 0..5 {
@@ -585,6 +687,66 @@ fn an_init_that_fails_leaves_nothing() {
     }
 }
 
+/// A disk that can only be read, as somebody who may not write to it: root may write anywhere, so it lends its place.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_read_only_can_be_read_and_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    workload(root);
+    assert_eq!(memgate(root, &["--data", "data", "init"]).status.code(), Some(0));
+    let output = memgate(root, &["--data", "data", "dream", "--memory", "mem"]);
+    assert!(matches!(output.status.code(), Some(0 | 1)));
+    let before = bytes(root);
+    let sh = |script: &str| {
+        let output = Command::new("sh").current_dir(root).arg("-c").arg(script).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let is_root = sh("id -u") == "0";
+    if is_root {
+        sh("chown -R 65534:65534 .");
+    }
+    sh("chmod -R a-w .");
+    let mut binary_here = None;
+    if is_root {
+        // The build folder may be out of another user's reach.
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(binary(), copy.path().join("memgate")).unwrap();
+        sh(&format!("chmod 755 {0} {0}/memgate", copy.path().display()));
+        binary_here = Some(copy);
+    }
+    let run = |args: &[&str]| -> Output {
+        let mut command = match &binary_here {
+            Some(copy) => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy.path().join("memgate"));
+                command
+            }
+            None => Command::new(binary()),
+        };
+        command.current_dir(root).args(args).env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap()
+    };
+    for reads in [["--data", "data", "verify"].as_slice(), &["--data", "data", "log"], &["--data", "data", "show"]] {
+        let output = run(reads);
+        assert_eq!(output.status.code(), Some(0), "{reads:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for writes in [
+        ["--data", "data", "dream", "--memory", "mem"].as_slice(),
+        &["--data", "other", "init"],
+        &["--data", "data", "show", "head", "--export", "out"],
+        &["--output", "report.txt", "scan", "mem"],
+    ] {
+        let output = run(writes);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{writes:?}: {stderr}");
+        assert!(stderr.contains("error[") && stderr.contains("ermission"), "{writes:?}: {stderr}");
+    }
+    sh("chmod -R u+w .");
+    assert_eq!(bytes(root), before);
+    assert!(auditor::verify(&root.join("data"), None, at(0)).unwrap().is_good());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_result_that_cannot_be_written_is_not_a_success() {
@@ -623,8 +785,8 @@ fn two_writers_at_once_lose_nothing() {
 /// Exit codes that no case reaches, and why.
 const NOT_REACHED: &[(i64, &str)] = &[
     (70, "an internal error: a bug that is known is mended; a planted panic is tested beside the table"),
-    (130, "interrupted: a signal, which a case file cannot send"),
-    (143, "terminated: a signal, which a case file cannot send"),
+    (130, "interrupted: a signal, which a case file cannot send (tests/stop.rs does)"),
+    (143, "terminated: a signal, which a case file cannot send (tests/stop.rs does)"),
 ];
 
 #[test]

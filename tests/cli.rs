@@ -277,3 +277,28 @@ fn a_closed_pipe_is_a_quiet_end() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A program that reads `memgate/NAME/1` has to know what it gets.
+#[test]
+fn a_schema_name_stands_for_one_form() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(&root) {
+        let entry = entry.unwrap();
+        if entry.path().extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let name = entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        for part in text.split("\"schema\": \"").skip(1) {
+            let schema = part.split('"').next().unwrap().to_owned();
+            let list = homes.entry(schema).or_default();
+            if !list.contains(&name) {
+                list.push(name.clone());
+            }
+        }
+    }
+    assert!(homes.len() > 15, "{homes:?}");
+    let twice: Vec<_> = homes.iter().filter(|(_, homes)| homes.len() > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}

@@ -71,7 +71,7 @@ fn codes_of_the_source() -> BTreeMap<String, BTreeSet<String>> {
             found.extend(bodies(&text, function).into_iter().flat_map(literals).filter(|text| is_code(text)));
         }
         if name.starts_with("auditor") {
-            let families = ["seal-", "log-", "database-", "verify-", "E_"];
+            let families = ["seal-", "log-", "database-", "quarantine-", "verify-", "E_"];
             let named = literals(text.split("#[cfg(test)]").next().unwrap());
             found.extend(named.filter(|text| is_code(text) && families.iter().any(|family| text.starts_with(family))));
         }
@@ -164,6 +164,7 @@ fn the_command_lines_own_errors_end_as_their_pages_say() {
         CliError::NeedsYes { action: String::new() },
         CliError::Unknown { what: "rule", name: String::new(), near: Vec::new() },
         CliError::Refused { bad: 1, files: 1 },
+        CliError::Stopped { signal: memgate::cli::Signal::Interrupt },
         CliError::Internal { report: None },
     ];
     for error in &errors {

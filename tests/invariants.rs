@@ -8,13 +8,13 @@
 //! | I3 authority never rises | `i2_i3_i4_…` | whole for one pass; approvals that raise it do not exist yet |
 //! | I4 governed kinds need a person | `i2_i3_i4_…`, `tests/cases/gate/kinds.yaml` | whole |
 //! | I5 shown, approved, signed, stored are one digest | `i5_…` | whole |
-//! | I6 no model output admits | `tests/gate.rs` (findings only add) | models come later |
+//! | I6 no model output admits | `i6_…`, `tests/gate.rs` (findings only add) | the classifier and every other detector, and findings that none would make; language models come later |
 //! | I7 what was not fully scanned is not admitted | `i7_…`, `tests/cases/gate/coverage.yaml` | whole |
 //! | I8 order and repetition lift nothing | `i8_…` | within one dream; timing across stores comes with scopes |
 //! | I9 what is held influences nothing served | `i9_…` | whole for transcripts and writes |
 //! | I10 the log comes first | `i10_…` | quarantine, decisions, versions, roll back; dream reports and grades are no state |
 //! | I11 same input, same bytes | `i11_…`, `tests/journey.rs` | whole |
-//! | I12 purging removes every descendant | not reachable | there is no purge yet; destroyed text stays refused (`tests/journey.rs`) |
+//! | I12 tombstones outlive backups | `i12_…` | what was destroyed stays so: in any form of a memory, after a rollback, under an older database; removing the descendants of a source comes with purge |
 //! | I13 scope never widens, expiry never lengthens | `i13_…` | deadlines of held items; notes carry no scope or expiry yet |
 //! | I14 the network changes no verdict | `i14_…` | whole: no room below `http` and `model` can reach one |
 
@@ -28,16 +28,17 @@ use memgate::detect::{Budget, Coverage, Scanner, kind};
 use memgate::domain::{
     Authority, Candidate, Channel, Claim, Digest, MemoryPath, Origin, Severity, Span, Stage, Untrusted,
 };
+use memgate::domain::{Confidence, Finding, RuleId, View};
 use memgate::firewall::{AcceptMode, Env, Firewall};
 use memgate::gate::{Adopted, Basis, Decision, HeldState, Policy, decide};
 use memgate::ingest::Session;
 use memgate::notes::Document;
-use memgate::ruleset::RuleSet;
+use memgate::ruleset::{Rule, RuleSet};
 use memgate::store::Store as _;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use crate::common::{at, bytes, dream, init, memories, memory, request, served, session, texts, try_dream};
+use crate::common::{at, bytes, dream, init, memories, memory, request, scanner, served, session, texts, try_dream};
 
 const HONEST: &[&str] = &[
     "The office in Oslo opens at nine.",
@@ -107,9 +108,19 @@ fn as_sessions(all: &[Vec<(&'static str, &'static str)>]) -> Vec<Session> {
     all.iter().enumerate().map(|(n, lines)| session(&format!("s{n}"), who[n % who.len()], lines)).collect()
 }
 
-fn scanner() -> &'static Scanner {
-    static SCANNER: OnceLock<Scanner> = OnceLock::new();
-    SCANNER.get_or_init(|| Scanner::new(Arc::new(RuleSet::builtin().unwrap()), Budget::default()))
+/// Scanners that lack something: the classifier, everything but the classifier, every other rule.
+fn lesser() -> &'static [(&'static str, Scanner)] {
+    static LESSER: OnceLock<Vec<(&str, Scanner)>> = OnceLock::new();
+    let with =
+        |keep: fn(&Rule) -> bool| Scanner::new(Arc::new(RuleSet::builtin().unwrap().only(keep)), Budget::default());
+    let is_model = |rule: &Rule| rule.id.as_str().starts_with("classifier.");
+    LESSER.get_or_init(|| {
+        vec![
+            ("no classifier", with(|rule| !rule.id.as_str().starts_with("classifier."))),
+            ("nothing else", with(is_model)),
+            ("every other rule", with(|rule| Digest::of(rule.id.as_str()).bytes()[0].is_multiple_of(2))),
+        ]
+    })
 }
 
 fn origin(channel: Channel, authority: Authority, span: Span) -> Origin {
@@ -140,10 +151,14 @@ fn candidate(text: &str, channels: &[Channel]) -> Candidate {
 }
 
 /// Text through the gate until nothing is left to decide, as the firewall sends it.
-fn admitted(mut next: Candidate, basis: &mut Basis<'_>) -> Option<(String, serde_json::Value)> {
+fn admitted(next: Candidate, basis: &mut Basis<'_>) -> Option<(String, serde_json::Value)> {
+    admitted_by(scanner(), next, basis)
+}
+
+fn admitted_by(scanner: &Scanner, mut next: Candidate, basis: &mut Basis<'_>) -> Option<(String, serde_json::Value)> {
     basis.after_redaction = false;
     for _ in 0..8 {
-        match decide(scanner().scan(Untrusted::new(next)), &Policy::builtin(), basis) {
+        match decide(scanner.scan(Untrusted::new(next)), &Policy::builtin(), basis) {
             Decision::Admit(approved) => {
                 return Some((approved.text().to_owned(), serde_json::from_str(approved.provenance()).unwrap()));
             }
@@ -164,6 +179,42 @@ fn governed(text: &str) -> Vec<String> {
     bodies.filter(|body| kind::classify(body).is_governed()).collect()
 }
 
+/// What an operator vouches for.
+fn adopted(notes: &BTreeSet<&str>) -> Adopted {
+    let operator = Principal::new("ops".into(), "main".into(), [Role::Operator]).unwrap();
+    Adopted::new(&authorize::<Adopt>(&operator).unwrap(), notes.iter().map(Digest::of))
+}
+
+/// The statements that came through.
+fn bodies(out: Option<(String, serde_json::Value)>) -> BTreeSet<String> {
+    let Some((text, _)) = out else { return BTreeSet::new() };
+    let document = Document::parse(&text);
+    document.notes().map(|note| document.body(note).to_owned()).collect()
+}
+
+/// A finding as any detector, however wrong, could make it.
+fn any_finding() -> impl Strategy<Value = Finding> {
+    let severity =
+        prop::sample::select(vec![Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical]);
+    let confidence = prop::sample::select(vec![Confidence::Low, Confidence::Medium, Confidence::High]);
+    let rule =
+        prop::sample::select(vec!["classifier.planted-order", "sets.mutated-copy", "secrets.credential", "model.any"]);
+    (severity, confidence, rule, 0..40_usize, 0..40_usize, 1..4_u8).prop_map(
+        |(severity, confidence, rule, start, len, level)| Finding {
+            rule: RuleId::new(rule),
+            title: "What a detector says".to_owned(),
+            severity,
+            confidence,
+            span: Span::new(start, start + len),
+            view: View::Structure,
+            decoding: Vec::new(),
+            threats: Vec::new(),
+            excerpt: String::new(),
+            level,
+        },
+    )
+}
+
 fn many() -> Config {
     Config { cases: 96, failure_persistence: None, ..Config::default() }
 }
@@ -182,9 +233,7 @@ proptest! {
         channels in prop::collection::vec(channel(), 0..3),
         vouched in prop::collection::btree_set(note(), 0..3),
     ) {
-        let operator = Principal::new("ops".into(), "main".into(), [Role::Operator]).unwrap();
-        let grant = authorize::<Adopt>(&operator).unwrap();
-        let adopted = [Adopted::new(&grant, vouched.iter().map(Digest::of))];
+        let adopted = [adopted(&vouched)];
         let mut basis = Basis { adopted: &adopted, ..Basis::default() };
         let lowest = Authority::lowest(channels.iter().map(|channel| channel.authority()));
         let Some((out, provenance)) = admitted(candidate(&text, &channels), &mut basis) else { return Ok(()) };
@@ -198,6 +247,42 @@ proptest! {
             prop_assert_eq!(note["authority"].as_str().unwrap(), lowest.name());
             prop_assert!(by == "adoption" || lowest > Authority::External, "external alone: {note}");
         }
+    }
+
+    #[test]
+    fn i6_a_detector_that_is_missing_never_makes_a_decision_stricter(
+        text in text(),
+        channels in prop::collection::vec(channel(), 0..3),
+        vouched in prop::collection::btree_set(note(), 0..3),
+    ) {
+        let adopted = [adopted(&vouched)];
+        let mut basis = Basis { adopted: &adopted, ..Basis::default() };
+        let with_all = bodies(admitted(candidate(&text, &channels), &mut basis));
+        for (name, scanner) in lesser() {
+            let with_less = bodies(admitted_by(scanner, candidate(&text, &channels), &mut basis));
+            let gained: Vec<&String> = with_all.difference(&with_less).collect();
+            prop_assert!(gained.is_empty(), "{name}: more rules let in {gained:?}");
+        }
+    }
+
+    #[test]
+    fn i6_no_finding_whatever_it_says_lets_anything_in(
+        text in text(),
+        channels in prop::collection::vec(channel(), 0..3),
+        found in prop::collection::vec((0..8_usize, any_finding()), 0..6),
+    ) {
+        let plain = bodies(admitted(candidate(&text, &channels), &mut Basis::default()));
+        let document = Document::parse(&text);
+        let notes: Vec<Digest> = document.notes().map(|note| document.body_digest(note)).collect();
+        let mut basis = Basis::default();
+        for (number, finding) in found {
+            if let Some(digest) = notes.get(number % notes.len().max(1)) {
+                basis.set_findings.entry(*digest).or_default().push(finding);
+            }
+        }
+        let with = bodies(admitted(candidate(&text, &channels), &mut basis));
+        let gained: Vec<&String> = with.difference(&plain).collect();
+        prop_assert!(gained.is_empty(), "findings let in {gained:?}");
     }
 
     #[test]
@@ -320,6 +405,68 @@ proptest! {
         firewall.close().unwrap();
         let report = auditor::verify(&data, None, at(0)).unwrap();
         prop_assert!(report.is_good(), "{:#?}", report.problems);
+    }
+
+    #[test]
+    fn i12_what_was_destroyed_stays_destroyed_whatever_is_put_back(
+        noted in prop::collection::btree_set(prop::sample::select([GOVERNED, &ATTACK[..1]].concat()), 1..4),
+        form in 0..3_u8,
+        backup in any::<prop::sample::Index>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let base = "- The office in Oslo opens at nine.\n";
+        let with = |form: u8| -> String {
+            let notes = noted.iter().map(|note| match form {
+                0 => format!("- {note}\n"),
+                1 => format!("## Rules\n\n- {note}\n"),
+                _ => format!("{note}\n\n"),
+            });
+            format!("{base}\n{}", notes.collect::<String>())
+        };
+        let mut firewall = init(&data);
+        dream(&mut firewall, Some(memories(&[("a.md", base)])), Vec::new());
+        dream(&mut firewall, Some(memories(&[("a.md", &with(0))])), Vec::new());
+        let items = firewall.held().unwrap();
+        prop_assert_eq!(items.len(), noted.len());
+        firewall.close().unwrap();
+        // A backup from before each decision, of the database alone or of all but the log.
+        let mut backups = Vec::new();
+        for item in &items {
+            backups.push(bytes(&data));
+            let mut firewall = Firewall::open(&data, Env::dangerous_fixed(at(1))).unwrap();
+            firewall.destroy(item.id.as_str(), &"ana".into(), &item.digest.hex(), "malicious", None).unwrap();
+            firewall.close().unwrap();
+        }
+        let now = bytes(&data);
+        let old = backup.get(&backups);
+        let restore = |all: &std::collections::BTreeMap<String, Vec<u8>>, part: &str| {
+            for (name, content) in all.iter().filter(|(name, _)| name.starts_with(part)) {
+                std::fs::write(data.join(name), content).unwrap();
+            }
+        };
+        for (part, mark) in [("memgate.db", false), ("memgate.db", true), ("ledger", false), ("ledger", true)] {
+            restore(old, part);
+            if mark {
+                std::fs::write(data.join("unsealed"), "").unwrap();
+            }
+            let report = auditor::verify(&data, None, at(1)).unwrap();
+            let named = report.problems.iter().any(|p| p.code != "seal-unfinished");
+            prop_assert!(named, "{part} of a backup, mark {mark}: {:#?}", report.problems);
+            prop_assert!(Firewall::open(&data, Env::dangerous_fixed(at(1))).is_err(), "{part} of a backup, mark {mark}");
+            // What the log had since is put back with the rest; files of a grown log that the backup lacks stay.
+            for (name, content) in &now {
+                std::fs::write(data.join(name), content).unwrap();
+            }
+            let _ = std::fs::remove_file(data.join("unsealed"));
+        }
+        let mut firewall = Firewall::open(&data, Env::dangerous_fixed(at(2))).unwrap();
+        let report = dream(&mut firewall, Some(memories(&[("a.md", base), ("b.md", &with(form))])), Vec::new());
+        for note in &noted {
+            prop_assert!(!report.held.iter().any(|held| held.text.contains(note)), "{note} waits again");
+            prop_assert!(report.refused.iter().any(|refused| refused.digest == Digest::of(note)), "{note} is not refused");
+            prop_assert!(!served(&firewall).contains(note), "{note} is served");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod readme;
 mod report;
 mod rules;
 mod sets;
+mod stop;
 mod store_contract;
 mod threat_cases;
 mod threats;

@@ -2,18 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 
 use memgate::detect::provenance::example::parse;
-use memgate::detect::{Budget, Scanner};
 use memgate::domain::{Candidate, Untrusted};
-use memgate::ruleset::RuleSet;
 use proptest::prelude::*;
 
-fn scanner() -> &'static Scanner {
-    static SHARED: OnceLock<Scanner> = OnceLock::new();
-    SHARED.get_or_init(|| Scanner::new(Arc::new(RuleSet::builtin().unwrap()), Budget::default()))
-}
+use crate::common::claims::{self, Case};
+use crate::common::scanner;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/provenance")
@@ -54,62 +49,24 @@ fn dropped_hedges_are_found_and_faithful_paraphrases_are_not() {
     assert!(alarms.len() <= 1, "{} alarms: {alarms:#?}", alarms.len());
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    id: String,
-    threat: String,
-    kind: String,
-    text: String,
-    #[serde(default)]
-    find: Vec<String>,
-    #[serde(default)]
-    quiet: bool,
-    #[serde(default)]
-    gap: bool,
-}
-
 fn cases() -> Vec<Case> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    let yaml = |f: &PathBuf| f.file_name().unwrap().to_string_lossy().starts_with('t');
-    let read = |f: &PathBuf| -> Vec<Case> {
-        serde_saphyr::from_str(&std::fs::read_to_string(f).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", f.display()))
-    };
-    files.iter().filter(|f| yaml(f)).flat_map(read).collect()
+    let mut names: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    names.retain(|name| name.to_string_lossy().starts_with('t'));
+    names.iter().flat_map(|name| claims::read(&Path::new("provenance").join(name))).collect()
 }
 
 #[test]
 fn every_case_comes_out_as_it_says() {
-    let mut wrong = Vec::new();
-    for case in cases() {
-        assert!(matches!(case.kind.as_str(), "attack" | "near_miss" | "evasion" | "persistence"), "{}", case.id);
-        assert!(case.quiet == case.find.is_empty(), "{}: either `find` or `quiet`", case.id);
-        let found = found(&case.text);
-        let good = if case.quiet { found.is_empty() } else { case.find.iter().all(|id| found.contains(id)) };
-        if good == case.gap {
-            wrong.push(format!(
-                "{} ({}): found {found:?}{}",
-                case.id,
-                case.kind,
-                if case.gap { ", no gap now" } else { "" }
-            ));
-        }
-        for id in &case.find {
-            let rule = scanner().rules().get(id).unwrap_or_else(|| panic!("{}: no rule {id}", case.id));
-            assert!(rule.threats.contains(&case.threat), "{}: {id} does not name {}", case.id, case.threat);
-        }
-    }
+    let wrong: Vec<String> =
+        cases().iter().filter_map(|case| claims::wrong(case, &found(&case.text), scanner())).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn each_threat_has_all_four_kinds_of_case() {
-    let cases = cases();
-    for threat in ["T03", "T04", "T06", "T08", "T09"] {
-        let kinds: BTreeSet<&str> = cases.iter().filter(|c| c.threat == threat).map(|c| c.kind.as_str()).collect();
-        assert_eq!(kinds.len(), 4, "{threat}: {kinds:?}");
-    }
+    let thin = claims::thin(&cases(), &["T03", "T04", "T06", "T08", "T09"]);
+    assert!(thin.is_empty(), "{thin:?}");
 }
 
 /// Scans a candidate of several notes; the rules that fire on any.

@@ -1,38 +1,17 @@
 //! Texts that say something only together: case files, figures, and what must not lower suspicion.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
 
 use memgate::detect::repeat::Voice;
 use memgate::detect::set::SetReport;
-use memgate::detect::{Budget, Scanner};
-use memgate::ruleset::RuleSet;
 use proptest::prelude::*;
 
-fn scanner() -> &'static Scanner {
-    static SHARED: OnceLock<Scanner> = OnceLock::new();
-    SHARED.get_or_init(|| Scanner::new(Arc::new(RuleSet::builtin().unwrap()), Budget::default()))
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    id: String,
-    threat: String,
-    kind: String,
-    text: String,
-    #[serde(default)]
-    find: Vec<String>,
-    #[serde(default)]
-    quiet: bool,
-    #[serde(default)]
-    gap: bool,
-}
+use crate::common::claims::{self, Case};
+use crate::common::scanner;
 
 fn cases(name: &str) -> Vec<Case> {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/sets").join(name);
-    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    claims::read(&Path::new("sets").join(name))
 }
 
 fn lines(text: &str) -> Vec<(String, String)> {
@@ -63,32 +42,20 @@ fn ids(report: &SetReport) -> BTreeSet<String> {
 
 #[test]
 fn every_case_comes_out_as_it_says() {
-    let mut wrong = Vec::new();
-    for (file, run) in [("voices.yaml", hear as fn(&[(String, String)]) -> SetReport), ("store.yaml", beside)] {
-        for case in cases(file) {
-            assert!(matches!(case.kind.as_str(), "attack" | "near_miss" | "evasion" | "persistence"), "{}", case.id);
-            let found = ids(&run(&lines(&case.text)));
-            let good = if case.quiet { found.is_empty() } else { case.find.iter().all(|id| found.contains(id)) };
-            if good == case.gap || case.quiet != case.find.is_empty() {
-                wrong.push(format!("{} ({}): found {found:?}", case.id, case.kind));
-            }
-            for id in &case.find {
-                let rule = scanner().rules().get(id).unwrap_or_else(|| panic!("{}: no rule {id}", case.id));
-                let other = id == "sets.broad-anchor" || rule.threats.contains(&case.threat);
-                assert!(other, "{}: {id} does not name {}", case.id, case.threat);
-            }
-        }
-    }
+    let files = [("voices.yaml", hear as fn(&[(String, String)]) -> SetReport), ("store.yaml", beside)];
+    let wrong: Vec<String> = files
+        .iter()
+        .flat_map(|(file, run)| cases(file).into_iter().map(|case| (ids(&run(&lines(&case.text))), case)))
+        .filter_map(|(found, case)| claims::wrong(&case, &found, scanner()))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn each_threat_has_all_four_kinds_of_case() {
     let all: Vec<Case> = cases("voices.yaml").into_iter().chain(cases("store.yaml")).collect();
-    for threat in ["T03", "T05", "T06", "T12", "T13", "T14"] {
-        let kinds: BTreeSet<&str> = all.iter().filter(|c| c.threat == threat).map(|c| c.kind.as_str()).collect();
-        assert_eq!(kinds.len(), 4, "{threat}: {kinds:?}");
-    }
+    let thin = claims::thin(&all, &["T03", "T05", "T06", "T12", "T13", "T14"]);
+    assert!(thin.is_empty(), "{thin:?}");
 }
 
 #[test]

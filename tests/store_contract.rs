@@ -3,6 +3,7 @@
 use memgate::domain::{Authority, Digest, Kind, MemoryPath, Severity, Span, Timestamp};
 use memgate::gate::decide::{HeldNote, Verdict};
 use memgate::gate::{HeldRecord, HeldState, Place, Policy};
+use memgate::store::records::held_body;
 use memgate::store::{
     Access, DataFolder, Difference, ObjectRecord, SqliteStore, Store, StoreError, VersionRecord, VersionState,
 };
@@ -78,17 +79,21 @@ fn a_pending_version_is_dropped_or_logged_and_never_both() {
 }
 
 #[test]
-fn held_items_are_ordered_by_severity_and_a_second_hold_changes_nothing() {
+fn held_items_are_ordered_by_severity_and_written_with_their_documents_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     for mut store in backends(folder.path()) {
         let (low, high) = (held("low", Severity::Low), held("high", Severity::Critical));
-        assert_eq!(store.put_held(&[low.clone(), high.clone()]).unwrap(), 2);
+        let entry = ("quarantine", "1".to_owned(), "{}".to_owned());
+        store.put_held(&[low.clone(), high.clone()], std::slice::from_ref(&entry)).unwrap();
+        assert_eq!(store.document("quarantine", "1").unwrap().as_deref(), Some("{}"));
         assert_eq!(store.all_held().unwrap().iter().map(|r| r.text.as_str()).collect::<Vec<_>>(), ["high", "low"]);
         let mut destroyed = high.clone();
         destroyed.state = HeldState::Destroyed;
-        store.update_held(&destroyed).unwrap();
-        assert_eq!(store.put_held(std::slice::from_ref(&high)).unwrap(), 0);
-        assert_eq!(store.held(&high.id).unwrap().unwrap().state, HeldState::Destroyed, "a no stays a no");
+        store.put_held(std::slice::from_ref(&destroyed), &[]).unwrap();
+        assert_eq!(store.held(&high.id).unwrap().unwrap().state, HeldState::Destroyed);
+        let digests = store.held_digests().unwrap();
+        assert_eq!(digests.len(), 2);
+        assert!(digests.contains(&(high.id.clone(), Digest::of(held_body(&destroyed).unwrap()))));
     }
 }
 
@@ -99,7 +104,7 @@ fn a_changed_record_is_refused_not_repaired() {
     let record = held("original", Severity::High);
     {
         let mut store = SqliteStore::open(&path).unwrap();
-        store.put_held(std::slice::from_ref(&record)).unwrap();
+        store.put_held(std::slice::from_ref(&record), &[]).unwrap();
         store.put_raw("a", b"raw").unwrap();
     }
     let connection = rusqlite::Connection::open(&path).unwrap();

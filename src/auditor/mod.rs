@@ -13,7 +13,9 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::domain::{Coded, Digest, Timestamp};
 use crate::ledger::{self, Age, Trust, VerifiedLog};
-use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store, StoreError, VersionState, evidence};
+use crate::store::{
+    Access, DATABASE, DataFolder, Difference, SqliteStore, Store, StoreError, VersionState, evidence, journal,
+};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,7 +107,7 @@ pub fn verify(data: &Path, policy: Option<&str>, now: Timestamp) -> Result<Audit
             what: format!("its digest is {}, not the one you know", report.policy),
         });
     }
-    report.check("trust", 0, format!("{} keys, one purpose each", trust.policy().keys().count()));
+    report.check("trust", 0, format!("{}, one purpose each", count(trust.policy().keys().count(), "key")));
     seal(&folder, &trust, &mut report)?;
     if let Err(error) = Config::load(data) {
         let before = report.problems.len();
@@ -138,7 +140,7 @@ fn seal(folder: &DataFolder, trust: &Trust, report: &mut AuditReport) -> Result<
         report.problems.push(Problem { code: code.to_owned(), place, what: difference.to_string() });
     }
     let files = folder.inventory()?.lines().count().saturating_sub(1);
-    report.check("files", before, format!("{files} files against the signed seal"));
+    report.check("files", before, format!("{} against the signed seal", count(files, "file")));
     Ok(())
 }
 
@@ -163,11 +165,9 @@ fn log(data: &Path, trust: &Trust, report: &mut AuditReport) -> Option<VerifiedL
     }
     match ledger::read_log(&folder, trust, Age::Archive, Vec::new()) {
         Ok(log) => {
-            let detail = format!(
-                "{} entries, {} versions, one signed tree",
-                log.history().len(),
-                log.history().versions().len()
-            );
+            let entries = usize::try_from(log.history().len()).unwrap_or(usize::MAX);
+            let versions = log.history().versions().len();
+            let detail = format!("{}, {}, one signed tree", count(entries, "entry"), count(versions, "version"));
             report.check("log", before, detail);
             Some(log)
         }
@@ -191,16 +191,9 @@ fn database(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
     }
     report.check("database", before, "structure".to_owned());
     versions(store, log, report);
+    quarantine(store, log, report);
     let before = report.problems.len();
-    match store.all_held() {
-        Ok(records) => report.check("quarantine", before, format!("{} items against their digests", records.len())),
-        Err(error) => {
-            report.problem(&error, None, "quarantine");
-            report.check("quarantine", before, "does not read back".to_owned());
-        }
-    }
-    let before = report.problems.len();
-    let (count, bad) = match store.raw_digests() {
+    let (number, bad) = match store.raw_digests() {
         Ok(digests) => {
             let bad: Vec<_> = digests.iter().filter_map(|d| store.raw(d).err().map(|e| (*d, e))).collect();
             (digests.len(), bad)
@@ -213,7 +206,46 @@ fn database(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
     for (digest, error) in bad {
         report.problem(&error, None, format!("raw {}", digest.short()));
     }
-    report.check("raw inputs", before, format!("{count} against their digests"));
+    report.check("raw inputs", before, format!("{number} against their digests"));
+}
+
+fn quarantine(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {
+    let before = report.problems.len();
+    let detail = match store.all_held() {
+        Ok(records) => count(records.len(), "item"),
+        Err(error) => {
+            report.problem(&error, None, "quarantine");
+            "items that do not all read back".to_owned()
+        }
+    };
+    // Without a log that verifies there is nothing to hold them against.
+    let Some(log) = log else { return report.check("quarantine", before, detail) };
+    let entries = match journal::check(store, log) {
+        Ok(checked) => {
+            for (place, what) in checked.problems {
+                report.problems.push(Problem {
+                    code: "quarantine-changed".to_owned(),
+                    place: format!("quarantine {place}"),
+                    what: what.to_owned(),
+                });
+            }
+            count(checked.entries, "change")
+        }
+        Err(error) => {
+            report.problem(&error, None, "quarantine");
+            "changes that do not all read back".to_owned()
+        }
+    };
+    report.check("quarantine", before, format!("{detail} and {entries} against the log"));
+}
+
+/// A number with its noun.
+fn count(number: usize, one: &str) -> String {
+    match (number, one.strip_suffix("ry")) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(stem)) => format!("{number} {stem}ries"),
+        (_, None) => format!("{number} {one}s"),
+    }
 }
 
 fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {
@@ -231,6 +263,14 @@ fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
     for record in &logged {
         let place = format!("version {}", record.sequence);
         let Some(log) = log else { continue };
+        let logged = log.history().version(record.sequence);
+        if logged.is_some_and(|version| version.common().action.name() != record.action) {
+            report.problems.push(Problem {
+                code: "E_BINDING".to_owned(),
+                place: place.clone(),
+                what: "the stored action is not the one in the log".to_owned(),
+            });
+        }
         let stored = match evidence::stored(store, record) {
             Ok(stored) => stored,
             Err(error) => {
@@ -261,5 +301,6 @@ fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
             }
         }
     }
-    report.check("versions", before, format!("{} with {memories} memories against their commitments", logged.len()));
+    let memories = self::count(memories, "memory");
+    report.check("versions", before, format!("{} with {memories} against their commitments", logged.len()));
 }

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, ValueEnum};
@@ -11,6 +13,7 @@ use clap::{Args, ValueEnum};
 use super::error::CliError;
 use super::exit::Exit;
 use super::progress::Bar;
+use super::stop;
 use crate::domain::Timestamp;
 use crate::report::json::to_line;
 use crate::report::style::{Paint, Style};
@@ -82,6 +85,8 @@ pub struct Context {
     pub color: bool,
     /// Columns of a line.
     pub width: usize,
+    /// True when the result goes to a terminal.
+    pub to_terminal: bool,
     /// The data folder.
     pub data: PathBuf,
     progress: bool,
@@ -100,6 +105,7 @@ impl Context {
             color: color_for(global.color, to_terminal, environment),
             color_stderr: color_for(global.color, io::stderr().is_terminal(), environment),
             width: columns(to_terminal),
+            to_terminal,
             data: data_folder(global.data.as_deref()),
             progress: !global.no_progress && io::stderr().is_terminal() && environment("CI").is_none(),
             output: global.output.clone(),
@@ -180,9 +186,7 @@ impl Context {
             return Err(CliError::NeedsYes { action: action.to_owned() });
         }
         self.stderr(&format!("{} [y/N] ", show_line(action, self.width)));
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map_err(|problem| CliError::read(Path::new("standard input"), problem))?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+        Ok(matches!(answer()?.trim(), "y" | "Y" | "yes"))
     }
 
     /// Puts the collected result in place when it goes to a file.
@@ -208,12 +212,31 @@ impl Context {
     }
 }
 
+/// A line from the terminal, or the end of the command when somebody would rather stop.
+fn answer() -> Result<String, CliError> {
+    let (tell, heard) = mpsc::channel();
+    let listen = move || {
+        let mut line = String::new();
+        // Nobody listens any more when the command has ended.
+        let _ = tell.send(io::stdin().read_line(&mut line).map(|_| line));
+    };
+    std::thread::spawn(listen);
+    loop {
+        match heard.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => return line.map_err(|problem| CliError::read(Path::new("standard input"), problem)),
+            Err(mpsc::RecvTimeoutError::Timeout) => stop::go_on()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(String::new()),
+        }
+    }
+}
+
 /// Writes a file whole or not at all: to a temporary file beside it, synced, then renamed into place.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let _working = stop::Working::begin()?;
     let write = || -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;

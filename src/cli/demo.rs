@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, dream_text, drift, review, store, verify};
+use super::{CliError, Context, Exit, Format, dream_text, drift, review, stop, store, verify};
 use crate::auditor;
 use crate::consolidate::GitFacts;
 use crate::domain::{Authority, Candidate, Channel, Claim, Digest, MemoryPath, Origin, PrincipalId, Span, Stage};
@@ -78,6 +78,8 @@ struct WorkspaceFacts {
 /// Runs the tour.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
+    // Its folder goes when it ends, also when somebody ends it.
+    let _working = stop::Working::begin()?;
     let temporary = tempfile::Builder::new().prefix("memgate-demo-").tempdir();
     let temporary = temporary.map_err(|e| CliError::write(&std::env::temp_dir(), e))?;
     let folder = match &args.keep {
@@ -151,6 +153,7 @@ impl Tour<'_> {
 
     /// Prints what was collected, so that each step appears when it is done.
     fn flush(&mut self) -> Result<(), CliError> {
+        stop::go_on()?;
         let text = std::mem::take(&mut self.text);
         if self.context.format == Format::Text { self.context.print(&text) } else { Ok(()) }
     }
@@ -326,8 +329,8 @@ impl Tour<'_> {
         let submitted = firewall.submit(&who, candidate)?;
         let _ = writeln!(
             self.text,
-            "  The agent submits a note; memgate holds {} statement(s) of it:",
-            submitted.held.len()
+            "  The agent submits a note; memgate holds {} of it:",
+            dream_text::count(submitted.held.len(), "statement", "statements")
         );
         let mut records = Vec::new();
         for id in &submitted.held {

@@ -169,7 +169,10 @@ fn held(records: &[HeldRecord], new: usize, context: &Context, out: &mut String)
 
 /// Held items as a table: severity, id, kind, where, first finding or reason, text.
 pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, context: &Context) -> String {
-    let mut table = Table::new(["SEVERITY", "ID", "KIND", "WHERE", "WHY", "TEXT"]);
+    // A file or a pipe has room; a terminal would break the rows, so a narrow one does without the text.
+    let width = if context.to_terminal { context.width } else { context.width.max(150) };
+    let columns = if width < 110 { 5 } else { 6 };
+    let mut table = Table::new(["SEVERITY", "=ID", "KIND", "WHERE", "WHY", "TEXT"].into_iter().take(columns));
     for record in records {
         let place = match &record.place {
             Place::Memory { path, .. } => path.as_str().to_owned(),
@@ -189,7 +192,7 @@ pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, cont
             clip(&record.text, 50),
         ]);
     }
-    table.render(context.width.max(150), context.paint())
+    table.render(width, context.paint())
 }
 
 /// The beginning of a text for a table cell; the table makes it safe to show.
@@ -207,7 +210,7 @@ fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
     if !report.plan.steering.is_empty() {
         title(out, paint, "Instructions", "what was understood");
         for line in &report.plan.steering {
-            let _ = writeln!(out, "  {}", show_line(line, 100));
+            let _ = writeln!(out, "  {}", show_line(line, LINE));
         }
         out.push('\n');
     }
@@ -219,14 +222,14 @@ fn notes_to_reader(report: &DreamReport, paint: Paint, out: &mut String) {
             &format!("{} kept unchecked", count(report.plan.not_measurable.len(), "reference was", "references were")),
         );
         for line in report.plan.not_measurable.iter().take(3) {
-            let _ = writeln!(out, "  {}", show_line(line, 100));
+            let _ = writeln!(out, "  {}", show_line(line, LINE));
         }
         more_after(out, report.plan.not_measurable.len(), 3);
     }
     if !report.plan.errors.is_empty() || !report.stage_errors.is_empty() {
         title(out, paint, "Stage errors", "the notes they touch were kept");
         for line in report.plan.errors.iter().chain(&report.stage_errors) {
-            let _ = writeln!(out, "  {}", show_line(line, 100));
+            let _ = writeln!(out, "  {}", show_line(line, LINE));
         }
         out.push('\n');
     }

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{CliError, Context, Exit, Format, store};
 use crate::firewall::{DriftReport, DriftSettings};
 use crate::grade::drift::{Detector, MonitorSpec, Reference, Scenario, simulate};
-use crate::report::show_line;
 use crate::report::style::Style;
 use crate::report::table::Table;
+use crate::report::{ShowOptions, show_line, show_terminal};
 
 /// Arguments of `memgate drift`.
 #[derive(Debug, ClapArgs)]
@@ -109,7 +109,10 @@ pub(super) fn render(report: &DriftReport, context: &Context) -> String {
             monitor.evidence_millibits as f64 / 1000.0,
             monitor.threshold_millibits as f64 / 1000.0,
         );
-        let _ = writeln!(out, "    {}", monitor.guarantee);
+        let layout = ShowOptions { width: context.width.saturating_sub(4), gutter: false, ..context.show() };
+        for line in show_terminal(&monitor.guarantee, &layout).lines() {
+            let _ = writeln!(out, "    {}", line.trim_end());
+        }
         if let Some(warning) = &monitor.warning {
             let _ = writeln!(out, "    ! {warning}");
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::exit::Exit;
+use super::stop::{self, Signal};
 use crate::domain::{Coded, Family};
 use crate::report::json::to_line;
 use crate::report::style::{Paint, Style};
@@ -86,6 +87,12 @@ pub enum CliError {
         /// Files that were read.
         files: usize,
     },
+    /// Asked to stop.
+    #[error("{} before it was done", signal.name())]
+    Stopped {
+        /// By whom.
+        signal: Signal,
+    },
     /// Something that cannot happen did.
     #[error("internal error")]
     Internal {
@@ -149,6 +156,15 @@ impl CliError {
         self
     }
 
+    /// Names what asked, when a room left off because it was asked to.
+    #[must_use]
+    pub(super) fn stopped(self) -> Self {
+        match stop::asked() {
+            Some(signal) if self.code() == "firewall-stopped" => Self::Stopped { signal },
+            _ => self,
+        }
+    }
+
     /// The stable code.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -161,6 +177,7 @@ impl CliError {
             Self::NeedsYes { .. } => "cli-needs-yes",
             Self::Unknown { .. } => "cli-unknown-name",
             Self::Refused { .. } => "cli-inputs-refused",
+            Self::Stopped { .. } => "cli-stopped",
             Self::Internal { .. } => "cli-internal",
             Self::Room { code, .. } => code,
         }
@@ -178,6 +195,7 @@ impl CliError {
             Self::NeedsYes { .. } => "look at it with --dry-run, then say --yes",
             Self::Unknown { .. } => "check the spelling; the matching list command shows all names",
             Self::Refused { .. } => "mend or take out the files named above, then run again",
+            Self::Stopped { .. } => "nothing is half-done; run the command again",
             Self::Internal { .. } => "this is a bug in memgate: please report it with the file named above",
             Self::Room { remedy, .. } => remedy,
         }
@@ -189,6 +207,7 @@ impl CliError {
             Self::Usage(_) | Self::Format { .. } | Self::NeedsYes { .. } | Self::Unknown { .. } => Exit::Usage,
             Self::Nothing { .. } => Exit::Nothing,
             Self::Read { .. } | Self::Labelled { .. } | Self::Write { .. } | Self::Refused { .. } => Exit::Incomplete,
+            Self::Stopped { signal } => signal.exit(),
             Self::Internal { .. } => Exit::Internal,
             Self::Room { exit: Some(exit), .. } => *exit,
             Self::Room { code, family, .. } => Exit::of_error(code, *family),

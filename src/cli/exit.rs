@@ -32,6 +32,10 @@ pub enum Exit {
     Conflict,
     /// Internal error; a report file is named.
     Internal,
+    /// Stopped from the terminal, cleanly.
+    Interrupted,
+    /// Stopped by the system, cleanly.
+    Terminated,
 }
 
 /// Code, name and meaning of every exit code, in order.
@@ -53,8 +57,8 @@ pub(super) const TABLE: [(u8, &str); 19] = [
     (14, "worst finding is high (only with --exit-codes severity)"),
     (15, "worst finding is critical (only with --exit-codes severity)"),
     (70, "internal error; a report file is named"),
-    (130, "interrupted"),
-    (143, "terminated"),
+    (130, "interrupted, after a clean stop"),
+    (143, "terminated, after a clean stop"),
 ];
 
 /// What an exit code means.
@@ -85,6 +89,8 @@ impl Exit {
             Self::Severity(Severity::High) => 14,
             Self::Severity(Severity::Critical) => 15,
             Self::Internal => 70,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
@@ -127,6 +133,8 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("grade-", Exit::Config),
     ("policy-", Exit::Config),
     ("ruleset-", Exit::Config),
+    // Stopped from outside: the code of SIGINT; the command line knows when it was SIGTERM.
+    ("firewall-stopped", Exit::Interrupted),
     // Input that was not read whole, output that was not written.
     ("firewall-random", Exit::Incomplete),
     ("firewall-workspace", Exit::Incomplete),
@@ -142,6 +150,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("grade-state-mismatch", Exit::Verification),
     ("ledger-", Exit::Verification),
     ("log-damaged", Exit::Verification),
+    ("quarantine-changed", Exit::Verification),
     ("review-tampered", Exit::Verification),
     ("seal-", Exit::Verification),
     ("store-changed", Exit::Verification),
@@ -191,9 +200,10 @@ mod tests {
             Exit::Severity(Severity::High),
             Exit::Severity(Severity::Critical),
             Exit::Internal,
+            Exit::Interrupted,
+            Exit::Terminated,
         ];
-        let mut codes: Vec<u8> = all.iter().map(|exit| exit.code(false)).collect();
-        codes.extend([130, 143]);
+        let codes: Vec<u8> = all.iter().map(|exit| exit.code(false)).collect();
         assert_eq!(codes, TABLE.map(|(code, _)| code));
     }
 

@@ -1,11 +1,11 @@
-//! `memgate explain`: a rule, an error code or the exit codes, in plain words.
+//! `memgate explain`: a rule, an error code, a held item or the exit codes, in plain words.
 
 use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, codes, exit, rules};
+use super::{CliError, Context, Exit, Format, codes, exit, review, rules};
 use crate::grade::kinds::kinds;
 
 /// Arguments of `explain`.
@@ -13,12 +13,13 @@ use crate::grade::kinds::kinds;
 #[command(after_help = "Examples:\n  \
     memgate explain injection.instruction-override     a rule\n  \
     memgate explain store-changed                      an error code, as printed in error[…]\n  \
+    memgate explain hold_38afe6b5efab                  a held item of the data folder\n  \
     memgate explain E_SIG                              a check of the signing format\n  \
     memgate explain exit-codes                         all exit codes\n  \
     memgate explain codes                              all error codes, one a line\n  \
     memgate explain grade-kinds                        what a rubric's criteria can ask")]
 pub struct Args {
-    /// A rule, an error code, or one of the lists: exit-codes, codes, grade-kinds
+    /// A rule, an error code, a held item, or one of the lists: exit-codes, codes, grade-kinds
     #[arg(value_name = "NAME")]
     pub name: String,
 }
@@ -49,6 +50,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             ))?;
         }
         return Ok(Exit::Done);
+    }
+    if name.starts_with("hold_") {
+        return review::show(name, context);
     }
     let rules = rules::load(None)?;
     if let Some(rule) = rules.get(name) {

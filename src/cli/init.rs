@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, dream_text, store};
+use super::{CliError, Context, Exit, Format, dream_text, stop, store};
 use crate::domain::{Authority, PrincipalId};
 use crate::firewall::{AcceptMode, DreamRequest, Firewall, InitRequest};
 use crate::gate::policy::DEFAULT_POLICY;
@@ -56,6 +56,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         reviewers: reviewers.iter().map(PrincipalId::new).collect(),
         policy,
     };
+    let _working = stop::Working::begin()?;
     let mut firewall = Firewall::init(&context.data, request, store::env(context))?;
     let report = match inputs {
         Some(inputs) => {

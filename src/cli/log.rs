@@ -25,11 +25,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     versions.truncate(args.limit);
     if context.format == Format::Json {
         context.print_json(&json!({ "schema": "memgate/log/1", "versions": versions }))?;
-        return Ok(Exit::Done);
     }
     if versions.is_empty() {
-        context.print("No version yet: memgate dream --memory FOLDER\n")?;
+        if context.format == Format::Text {
+            context.print("No version yet: memgate dream --memory FOLDER\n")?;
+        }
         return Ok(Exit::Nothing);
+    }
+    if context.format == Format::Json {
+        return Ok(Exit::Done);
     }
     let mut table = Table::new([">VERSION", "ID", "ACTION", ">MEMORIES", ">LOG INDEX", "SIGNED"]);
     for version in &versions {

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod progress;
 mod recognise;
+mod stop;
 mod store;
 
 pub mod codes;
@@ -45,6 +46,7 @@ pub use context::{ColorWhen, Context, Format, Global, color_for};
 pub use error::CliError;
 pub use exit::Exit;
 pub use progress::Bar;
+pub use stop::Signal;
 
 /// A memory firewall and auditor for AI agents.
 #[derive(Debug, Parser)]
@@ -123,6 +125,7 @@ pub enum Command {
 
 /// Runs the command line and returns the exit code of the table in [`Exit`].
 pub fn run() -> ExitCode {
+    stop::listen();
     ExitCode::from(run_from(std::env::args_os().collect()))
 }
 
@@ -137,6 +140,7 @@ fn run_from(arguments: Vec<OsString>) -> u8 {
     match outcome {
         Ok(exit) => exit.code(cli.global.exit_zero),
         Err(problem) => {
+            let problem = problem.stopped();
             context.problem(&problem);
             problem.exit().code(false)
         }

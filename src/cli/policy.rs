@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{CliError, Context, Exit, Format};
 use crate::config::{Config, read_policy};
+use crate::gate::Policy;
 use crate::gate::policy::DEFAULT_POLICY;
 use crate::report::{show_line, show_plain};
 
@@ -26,12 +27,13 @@ pub struct Args {
 pub enum Command {
     /// Say whether a policy file would load, and what is wrong with it
     #[command(after_help = "Examples:\n  \
+    memgate policy check                   the data folder's own\n  \
     memgate policy check policy.toml\n\n\
         Exit code 4 when it is refused.")]
     Check {
-        /// The policy file
+        /// The policy file [default: the data folder's]
         #[arg(value_name = "FILE")]
-        file: PathBuf,
+        file: Option<PathBuf>,
     },
     /// Print the policy in force, or the documented default
     #[command(after_help = "Examples:\n  \
@@ -49,13 +51,22 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
     match &args.command {
         Command::Check { file } => {
-            let policy = read_policy(file)
+            let own = || context.data.join(crate::config::POLICY_FILE);
+            let file = file.clone().unwrap_or_else(own);
+            let policy = read_policy(&file)
                 .map_err(|e| CliError::from(e).at(file.to_string_lossy().into_owned()).exits(Exit::Config))?;
             if context.format == Format::Json {
                 context.print_json(&json!({ "schema": "memgate/policy-check/1", "digest": policy.digest() }))?;
             } else {
                 context.print(&format!("The policy is good; digest {}.\n", policy.digest()))?;
             }
+        }
+        Command::Show { default: true } if context.format == Format::Json => {
+            let policy = Policy::builtin();
+            context.print_json(&json!({
+                "schema": "memgate/policy/1", "digest": policy.digest(), "policy": policy,
+                "operator": null, "reviewers": [],
+            }))?;
         }
         Command::Show { default: true } => context.print(DEFAULT_POLICY)?,
         Command::Show { default: false } => {

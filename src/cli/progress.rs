@@ -1,8 +1,16 @@
 //! Progress on stderr: only on a terminal, never in CI, off with `--no-progress`.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::report::show_line;
+
+/// Steps a second: whole ones, as soon as there are whole ones.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rate = state.per_sec();
+    let _ = if rate < 10.0 { write!(out, "{rate:.1}/s") } else { write!(out, "{rate:.0}/s") };
+}
 
 /// A progress bar, or nothing that behaves like one.
 #[derive(Debug)]
@@ -14,9 +22,9 @@ impl Bar {
             return Self(None);
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
-        let layout = "{prefix} [{bar:30}] {pos}/{len} ({per_sec}) {msg}";
+        let layout = "{prefix} [{bar:30}] {pos}/{len} ({rate}) {msg}";
         if let Ok(style) = ProgressStyle::with_template(layout) {
-            bar.set_style(style.progress_chars("=> "));
+            bar.set_style(style.progress_chars("=> ").with_key("rate", rate));
         }
         bar.set_prefix(what.to_owned());
         Self(Some(bar))

@@ -109,7 +109,8 @@ fn list(all: bool, context: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn show(id: &str, context: &Context) -> Result<Exit, CliError> {
+/// One item with its advice and what can be decided. Also what `explain` says of it.
+pub(super) fn show(id: &str, context: &Context) -> Result<Exit, CliError> {
     let firewall = store::open_read(context)?;
     let record = firewall.held_item(id)?;
     if context.format == Format::Json {

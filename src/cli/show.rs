@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, store};
+use super::{CliError, Context, Exit, Format, dream_text, store};
 use crate::firewall::{Firewall, FirewallError, write_out};
 use crate::report::table::Table;
 use crate::report::{show_line, show_terminal};
@@ -37,7 +37,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let texts = firewall.texts(sequence)?;
     if let Some(folder) = &args.export {
         write_out(&texts, folder)?;
-        context.note(&format!("wrote {} memories", texts.len()));
+        context.note(&format!("wrote {}", dream_text::count(texts.len(), "memory", "memories")));
+        if context.format == Format::Json {
+            context.print_json(&json!({
+                "schema": "memgate/export/1", "version": sequence, "memories": texts.len(), "folder": folder.to_string_lossy(),
+            }))?;
+        }
         return Ok(Exit::Done);
     }
     if let Some(path) = &args.path {
@@ -62,7 +67,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             .iter()
             .map(|t| json!({ "path": t.path, "sha256": crate::domain::Digest::of(&t.text), "bytes": t.text.len() }))
             .collect();
-        context.print_json(&json!({ "schema": "memgate/version/1", "version": sequence, "memories": rows }))?;
+        context.print_json(&json!({ "schema": "memgate/store-version/1", "version": sequence, "memories": rows }))?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(["PATH", ">BYTES", "SHA256"]);
@@ -73,7 +78,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             crate::domain::Digest::of(&text.text).short(),
         ]);
     }
-    context.print(&format!("Version {sequence}, verified: {} memories\n\n", texts.len()))?;
+    let memories = dream_text::count(texts.len(), "memory", "memories");
+    context.print(&format!("Version {sequence}, verified: {memories}\n\n"))?;
     context.print(&table.render(context.width, context.paint()))?;
     Ok(Exit::Done)
 }

@@ -8,12 +8,13 @@ use crate::domain::{Authority, PrincipalId};
 use crate::firewall::{Env, Firewall, Progress};
 use crate::ingest::{self, FileKind, Format, IngestError, Memory, RawInput, Session};
 
+use super::stop::{self, Working};
 use super::{Bar, CliError, Context, Exit};
 use crate::report::show_line;
 
 /// The clock of this run: `SOURCE_DATE_EPOCH` (seconds) when it is set, for reproducible output.
 pub(super) fn env(context: &Context) -> Env {
-    Env { now: context.now(), ..Env::system() }
+    Env { now: context.now(), stopped: Box::new(|| stop::asked().is_some()), ..Env::system() }
 }
 
 /// Opens the data folder to write.
@@ -39,6 +40,7 @@ pub(super) fn with<T>(
     context: &Context,
     work: impl FnOnce(&mut Firewall) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
+    let _working = Working::begin()?;
     let mut firewall = open(context)?;
     let outcome = work(&mut firewall);
     let sealed = firewall.close();
@@ -177,7 +179,7 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
 pub(super) fn follow<'a>(context: &'a Context) -> impl FnMut(Progress) + 'a {
     let mut bar: Option<Bar> = None;
     move |step| match step {
-        Progress::Stage(name, units) => bar = Some(context.bar(units as u64, name)),
+        Progress::Stage(name, units) => bar = (units > 0).then(|| context.bar(units as u64, name)),
         Progress::Done(units) => {
             if let Some(bar) = &bar {
                 bar.step(units as u64);

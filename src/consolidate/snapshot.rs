@@ -161,7 +161,9 @@ fn read_memory(input: &Input<'_>, steering: &Steering, memory: &Memory, document
             format!("{}\u{1}{headings}\u{1}{}", memory.path, around.parent)
         };
         let place = format!("{}\u{1}{headings}\u{1}{}", memory.path, around.parent);
-        let looks_like_pair = key_value || (key.text.contains('=') && !key.text.contains("=="));
+        // In a list the items around a pair may say whose it is; a date of its own says that it is a value of its time.
+        let dated_item = note.shape == Shape::ListItem && key.dated.is_some();
+        let looks_like_pair = key_value || dated_item || (key.text.contains('=') && !key.text.contains("=="));
         let frame = if note.shape == Shape::TableRow || in_front {
             None
         } else {

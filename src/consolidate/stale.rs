@@ -75,9 +75,9 @@ pub(super) fn references(snapshot: &Snapshot, input: &Input<'_>, builder: &mut B
         }
     }
     if unchecked > 0 {
-        builder
-            .not_measurable
-            .push(format!("{unchecked} notes name files, and no workspace was given to check them against"));
+        let notes =
+            if unchecked == 1 { "1 note names files".to_owned() } else { format!("{unchecked} notes name files") };
+        builder.not_measurable.push(format!("{notes}, and no workspace was given to check them against"));
     }
 }
 

@@ -210,12 +210,111 @@ fn is_mutation(new: &Read, old: &Read) -> bool {
     }
     let one = added.iter().find(|t| !SMALL.contains(&t.as_str())).unwrap_or(one);
     let other = gone.iter().find(|t| !SMALL.contains(&t.as_str())).unwrap_or(other);
+    if is_diary(new, one) && is_diary(old, other) {
+        return false;
+    }
     let turned = OPPOSITES.iter().any(|(a, b)| (one == a && other == b) || (one == b && other == a));
     let critical = new.is_critical(one) && old.is_critical(other);
     // `Machine 9 …` and `Machine 10 …` are two machines: what a statement begins with is what it is about.
     let place = new.tokens.iter().position(|t| t == *one).unwrap_or(0);
     let is_subject = place < 2 && new.tokens.len() > 3;
     turned || (critical && !is_subject)
+}
+
+/// What speaks of one day or of the writer.
+const OCCASION: &[&str] = &[
+    "i",
+    "we",
+    "me",
+    "my",
+    "today",
+    "yesterday",
+    "tonight",
+    "morning",
+    "afternoon",
+    "evening",
+    "night",
+    "week",
+    "weekend",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+/// Verbs of what happened that do not end in `ed`.
+const HAPPENED: &[&str] = &[
+    "was", "were", "had", "went", "ran", "met", "took", "made", "saw", "did", "got", "slept", "ate", "drank", "wrote",
+    "read", "spent", "felt", "came", "gave", "said", "told", "bought", "sold", "built", "found", "lost", "won",
+    "began", "drove", "rode", "swam", "sat", "spoke", "sent", "caught", "held", "paid", "grew", "flew",
+];
+/// What says how things are or are to be, whenever it is said.
+const STANDING: &[&str] = &[
+    "set",
+    "raised",
+    "lowered",
+    "changed",
+    "switched",
+    "moved",
+    "agreed",
+    "decided",
+    "approved",
+    "allowed",
+    "limit",
+    "limits",
+    "port",
+    "host",
+    "address",
+    "account",
+    "password",
+    "key",
+    "rate",
+    "price",
+    "fee",
+    "budget",
+    "threshold",
+    "quota",
+    "deadline",
+    "due",
+    "version",
+    "must",
+    "should",
+    "shall",
+    "will",
+    "always",
+    "never",
+    "only",
+    "until",
+    "is",
+    "are",
+    "has",
+    "have",
+    "need",
+    "needs",
+    "require",
+    "requires",
+    "required",
+    "allow",
+    "allows",
+    "up",
+    "per",
+    "each",
+    "every",
+    "maximum",
+    "minimum",
+    "most",
+    "least",
+];
+
+/// True for a line of a diary whose changed part is a plain number: two such lines are two days, not a claim and its
+/// forged copy. Whatever says how things stand is no diary, in whatever tense.
+fn is_diary(read: &Read, changed: &str) -> bool {
+    let has = |list: &[&str]| read.tokens.iter().any(|token| list.contains(&token.as_str()));
+    let plain = changed.bytes().all(|b| b.is_ascii_digit() || b == b'.') && changed.len() <= 4;
+    let happened = has(HAPPENED) || read.tokens.iter().any(|t| t.len() > 4 && t.ends_with("ed"));
+    plain && has(OCCASION) && happened && !has(STANDING)
 }
 
 fn is_auxiliary(token: &str) -> bool {

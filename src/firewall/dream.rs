@@ -185,8 +185,9 @@ impl Firewall {
         let vouch = adopt || (from_folder && ground.base.is_none());
 
         progress(Progress::Stage("scan sessions", sessions.len()));
-        let screened =
-            screen_sessions(&self.scanner, &self.policy, &sessions, now, &mut |done| progress(Progress::Done(done)));
+        let go_on = || self.go_on();
+        let mut done = |done| progress(Progress::Done(done));
+        let screened = screen_sessions(&self.scanner, &self.policy, &sessions, now, &go_on, &mut done)?;
         progress(Progress::Stage("scan memories", memories.len()));
         let mut sources = sources::of(&sessions, &screened.marks);
         let before = self.screen_memories(&memories, vouch, &ground, &sources, grant.principal(), progress)?;
@@ -209,6 +210,7 @@ impl Firewall {
         };
         let plan = consolidate(&input);
         progress(Progress::Done(1));
+        self.go_on()?;
         let accepted_ops = self.choose(&plan, accept, &mut ask);
         let applied = plan.apply(&input, &accepted_ops)?;
 
@@ -262,6 +264,8 @@ impl Firewall {
         if dry_run {
             return Ok(report);
         }
+        // The last chance: from here on the dream is finished.
+        self.go_on()?;
         progress(Progress::Stage("sign", 1));
         if self.policy.evidence.keep_raw {
             let inputs: Vec<(&str, &[u8])> =
@@ -314,6 +318,7 @@ impl Firewall {
             adopted,
         };
         for memory in memories {
+            self.go_on()?;
             let text = memory.text.peek_unscanned();
             let document = Document::parse(text);
             let scanned = self.scanner.scan_with(Untrusted::new(as_found(memory)), sources);
@@ -398,6 +403,7 @@ impl Firewall {
         let texts = outputs.iter().map(|output| output.text.peek_unscanned().as_str());
         let elsewhere = Elsewhere::of(texts, ground.base.as_ref());
         for output in outputs {
+            self.go_on()?;
             let mut basis = ground.basis(&output.path, &before.adopted);
             basis.accepted = &acceptance;
             self.set_findings(output.text.peek_unscanned(), &elsewhere, &mut basis);

@@ -7,12 +7,17 @@ use crate::domain::Timestamp;
 /// Fills 32 bytes that nobody can guess.
 pub type Random = Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + Send>;
 
+/// True once somebody wants the run to end: it leaves off between two steps and changes nothing.
+pub type Stopped = Box<dyn Fn() -> bool + Send>;
+
 /// What a run takes from outside.
 pub struct Env {
     /// The time of the run.
     pub now: Timestamp,
     /// Fills a salt or a key seed.
     pub random: Random,
+    /// Whether to leave off.
+    pub stopped: Stopped,
 }
 
 impl Env {
@@ -22,7 +27,11 @@ impl Env {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        Self { now: Timestamp(now), random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)) }
+        Self {
+            now: Timestamp(now),
+            random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)),
+            stopped: Box::new(|| false),
+        }
     }
 
     /// A fixed time and a counting generator: the same run gives the same bytes. The keys it makes are
@@ -36,6 +45,7 @@ impl Env {
                 *bytes = *crate::domain::Digest::of_parts([b"fixed".as_slice(), &counter.to_be_bytes()]).bytes();
                 Ok(())
             }),
+            stopped: Box::new(|| false),
         }
     }
 }

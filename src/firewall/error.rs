@@ -111,6 +111,9 @@ pub enum FirewallError {
         /// The folder.
         path: std::path::PathBuf,
     },
+    /// Somebody asked the run to end before it had changed anything.
+    #[error("stopped before anything was changed")]
+    Stopped,
     /// A record could not be written as or read from JSON.
     #[error("a record does not encode or decode: {message}")]
     Encoding {
@@ -156,6 +159,7 @@ impl Coded for FirewallError {
             Self::Workspace { .. } => "firewall-workspace",
             Self::NothingChanged => "firewall-nothing-changed",
             Self::OutputExists { .. } => "firewall-output-exists",
+            Self::Stopped => "firewall-stopped",
             Self::Encoding { .. } => "firewall-encoding",
             Self::Random { .. } => "firewall-random",
         }
@@ -173,7 +177,7 @@ impl Coded for FirewallError {
             Self::Grade(e) => e.family(),
             Self::Workspace { .. } => Family::Unavailable,
             Self::Encoding { .. } | Self::ReadOnly => Family::Bug,
-            Self::Random { .. } => Family::Unavailable,
+            Self::Random { .. } | Self::Stopped => Family::Unavailable,
             _ => Family::Refused,
         }
     }
@@ -200,6 +204,7 @@ impl Coded for FirewallError {
             Self::Workspace { .. } => "name a folder that can be read, with --workspace",
             Self::NothingChanged => "there is nothing to do",
             Self::OutputExists { .. } => "name a new or empty folder with --out",
+            Self::Stopped => "nothing is half-done; run it again",
             Self::Encoding { .. } => "please report this",
             Self::Random { .. } => "try again",
         }

@@ -26,15 +26,16 @@ use std::path::Path;
 use crate::auth::{Adopt, Granted, Principal, Role};
 use crate::config::Config;
 use crate::detect::{Scanner, Sources};
-use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp, Untrusted};
+use crate::domain::{Digest, HoldId, MemoryPath, PrincipalId, Timestamp, Untrusted};
 use crate::gate::decide::only_observed;
 use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Place, Policy, Released};
 use crate::ingest::Memory;
 use crate::ledger::{SignedMemory, SignedVersion};
-use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence};
+use crate::store::records::held_body;
+use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence, journal};
 
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
-pub use env::{Env, Random};
+pub use env::{Env, Random, Stopped};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
@@ -110,6 +111,9 @@ impl Firewall {
             if firewall.folder.was_unfinished() {
                 firewall.reverify()?;
             }
+            if let Some(pending) = journal::pending(&firewall.store, firewall.vault.log()?)? {
+                firewall.apply(&pending)?;
+            }
         }
         Ok(firewall)
     }
@@ -132,6 +136,10 @@ impl Firewall {
         }
         self.store.all_held()?;
         self.decisions()?;
+        let checked = journal::check(&self.store, self.vault.log()?)?;
+        if let Some((key, problem)) = checked.problems.into_iter().next() {
+            return Err(crate::store::StoreError::Damaged { table: "held", key, problem: problem.to_owned() }.into());
+        }
         for digest in self.store.raw_digests()? {
             self.store.raw(&digest)?;
         }
@@ -146,6 +154,11 @@ impl Firewall {
         let Self { folder, store, vault, .. } = self;
         drop(store);
         folder.seal(|inventory| vault.sign_seal(inventory))
+    }
+
+    /// Scans with other rules than today's from here on: a test of what rules of another year held.
+    pub fn dangerous_scanner(&mut self, scanner: Scanner) {
+        self.scanner = scanner;
     }
 
     /// True when the policy means something else than at the last run. Whoever runs the deployment should
@@ -171,6 +184,11 @@ impl Firewall {
 
     fn now(&self) -> Timestamp {
         self.env.now
+    }
+
+    /// Leaves off when somebody wants the run to end. Called between steps that change nothing.
+    fn go_on(&self) -> Result<(), FirewallError> {
+        if (self.env.stopped)() { Err(FirewallError::Stopped) } else { Ok(()) }
     }
 
     fn operator(&self) -> Result<Principal, FirewallError> {
@@ -206,22 +224,53 @@ impl Firewall {
             .collect()
     }
 
+    /// Puts new items into the quarantine; one that is there keeps its first time and deadline, and what was decided
+    /// on it. Returns how many are new.
     fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, FirewallError> {
-        let fresh: Vec<&HeldRecord> = {
-            let mut fresh = Vec::new();
-            for record in records {
-                if self.store.held(&record.id)?.is_none() {
-                    fresh.push(record);
-                }
-            }
-            fresh
-        };
+        let mut known: BTreeSet<HoldId> = self.store.held_digests()?.into_iter().map(|(id, _)| id).collect();
+        let fresh: Vec<HeldRecord> = records.iter().filter(|record| known.insert(record.id.clone())).cloned().collect();
         if !fresh.is_empty() {
-            // I10: the log knows of the items before the quarantine does.
-            let ids: Vec<&str> = fresh.iter().map(|r| r.id.as_str()).collect();
-            self.log_event("quarantine-held", &Digest::of(ids.join("\n")))?;
+            self.journal("quarantine-held", &fresh, None)?;
         }
-        Ok(self.store.put_held(records)?)
+        Ok(fresh.len())
+    }
+
+    /// Changes the quarantine. I10: the log knows what each record will be before the database does.
+    fn journal(
+        &mut self,
+        event: &str,
+        records: &[HeldRecord],
+        decision: Option<&DecisionRecord>,
+    ) -> Result<(), FirewallError> {
+        // The log only grows: no two entries get one number.
+        let mut entry = journal::Entry { number: self.vault.log()?.history().len(), ..Default::default() };
+        for record in records {
+            entry.items.insert(record.id.clone(), Digest::of(held_body(record)?));
+        }
+        let mut documents = Vec::new();
+        let number = journal::name(entry.number);
+        if let Some(decision) = decision {
+            let body = serde_json::to_string(decision).map_err(FirewallError::encode)?;
+            entry.decision = Some(Digest::of(&body));
+            documents.push((journal::DECISIONS.to_owned(), number.clone(), body));
+        }
+        let body = serde_json::to_string(&entry).map_err(FirewallError::encode)?;
+        let digest = Digest::of(&body);
+        documents.push((journal::ENTRIES.to_owned(), number, body));
+        // Kept beside the log first: a run that dies in between is finished by the next one, not forgotten.
+        let pending = journal::Pending { entry: digest, records: records.to_vec(), documents };
+        let body = serde_json::to_string(&pending).map_err(FirewallError::encode)?;
+        self.store.put_document(journal::PENDING, journal::PENDING_ID, &body)?;
+        self.log_event(event, &digest)?;
+        self.apply(&pending)
+    }
+
+    /// Makes a change of the quarantine that the log has.
+    fn apply(&mut self, pending: &journal::Pending) -> Result<(), FirewallError> {
+        let mut documents: Vec<(&str, String, String)> =
+            pending.documents.iter().map(|(kind, id, body)| (kind.as_str(), id.clone(), body.clone())).collect();
+        documents.push((journal::PENDING, journal::PENDING_ID.to_owned(), String::new()));
+        Ok(self.store.put_held(&pending.records, &documents)?)
     }
 
     fn save_dream(&mut self, report: &DreamReport) -> Result<(), FirewallError> {
@@ -259,6 +308,7 @@ impl Firewall {
         ground.standing = standing(&grant, version);
         let mut passed = gateway::Passed::default();
         for memory in version.memories() {
+            self.go_on()?;
             let mut basis = ground.basis(memory.path(), &adopted);
             basis.unchanged = Some((Digest::of(memory.text()), memory.provenance().to_owned()));
             let candidate = dream::as_found(&output::as_memory(memory));

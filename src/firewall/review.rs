@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{self, Destroy, Release};
+use crate::auth::{self, Destroy, Granted, Release};
 use crate::detect::{Coverage, Sources};
 use crate::domain::{Candidate, Claim, Digest, HoldId, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted};
 use crate::gate::review::{ReleaseStep, check_open, release};
@@ -122,20 +122,18 @@ impl Firewall {
         reason: &str,
         note: Option<String>,
     ) -> Result<Decided, FirewallError> {
-        let mut record = self.held_item(id)?;
+        let (mut record, grant) = self.begin::<Release>(id, reviewer)?;
         if record.severity >= Severity::High && note.as_deref().is_none_or(|n| n.trim().is_empty()) {
             return Err(FirewallError::NoteRequired { id: record.id });
         }
-        let grant = auth::authorize::<Release>(&self.reviewer(reviewer)?)?;
         let step = release(&record, &grant, digest, reason, self.now())?;
         self.rescan(&mut record)?;
         let decision = self.decision(&record, Decision::Release, reason, note, reviewer);
         let released = match step {
             ReleaseStep::AwaitsSecond => {
-                self.log_decision(&decision)?;
                 record.state = HeldState::AwaitsSecond;
                 record.first_reviewer = Some(reviewer.clone());
-                self.store.update_held(&record)?;
+                self.journal("review-release", &[record], Some(&decision))?;
                 return Ok(Decided::AwaitsSecond);
             }
             ReleaseStep::Released(released) => released,
@@ -154,12 +152,12 @@ impl Firewall {
             passed.send(&self.scanner, &self.policy, &mut basis, &Sources::default(), candidate);
         }
         let approved = passed.all_or_nothing()?;
-        self.log_decision(&decision)?;
+        self.journal("review-release", &[], Some(&decision))?;
         let action = if ground.base.is_none() { "genesis" } else { "advance" };
         let version = self.sign_approved(approved, Change::content(action), &approvers)?;
         let Some(version) = version else { return Err(FirewallError::NothingChanged) };
         record.state = HeldState::Released;
-        self.store.update_held(&record)?;
+        self.journal("quarantine-released", &[record], None)?;
         Ok(Decided::Released { version })
     }
 
@@ -175,13 +173,11 @@ impl Firewall {
         reason: &str,
         note: Option<String>,
     ) -> Result<Decided, FirewallError> {
-        let mut record = self.held_item(id)?;
-        auth::authorize::<Destroy>(&self.reviewer(reviewer)?)?;
+        let (mut record, _grant) = self.begin::<Destroy>(id, reviewer)?;
         check_open(&record, digest, reason, self.now())?;
         let decision = self.decision(&record, Decision::Destroy, reason, note, reviewer);
-        self.log_decision(&decision)?;
         record.state = HeldState::Destroyed;
-        self.store.update_held(&record)?;
+        self.journal("review-destroy", &[record], Some(&decision))?;
         Ok(Decided::Destroyed)
     }
 
@@ -190,20 +186,26 @@ impl Firewall {
     /// # Errors
     /// Unavailable store.
     pub fn expire(&mut self) -> Result<usize, FirewallError> {
-        let expired: Vec<HeldRecord> = {
-            let stored = self.store.all_held()?;
-            let now = self.now();
-            stored.into_iter().filter(|r| r.state.is_open() && now > r.deadline).collect()
-        };
-        if !expired.is_empty() {
-            let ids: Vec<&str> = expired.iter().map(|r| r.id.as_str()).collect();
-            self.log_event("quarantine-expired", &Digest::of(ids.join("\n")))?;
-        }
-        for mut record in expired.iter().cloned() {
+        let now = self.now();
+        let mut expired = self.store.all_held()?;
+        expired.retain(|record| record.state.is_open() && now > record.deadline);
+        for record in &mut expired {
             record.state = HeldState::Expired;
-            self.store.update_held(&record)?;
+        }
+        if !expired.is_empty() {
+            self.journal("quarantine-expired", &expired, None)?;
         }
         Ok(expired.len())
+    }
+
+    /// The item that a reviewer wants to decide on, and their right to.
+    fn begin<A: auth::Action>(
+        &self,
+        id: &str,
+        reviewer: &PrincipalId,
+    ) -> Result<(HeldRecord, Granted<A>), FirewallError> {
+        let record = self.held_item(id)?;
+        Ok((record, auth::authorize::<A>(&self.reviewer(reviewer)?)?))
     }
 
     fn decision(
@@ -225,19 +227,6 @@ impl Firewall {
             policy: self.policy.digest(),
             ruleset: self.scanner.rules().digest(),
         }
-    }
-
-    /// I10: the decision's digest is in the log before it takes effect.
-    fn log_decision(&mut self, decision: &DecisionRecord) -> Result<(), FirewallError> {
-        let body = serde_json::to_string(decision).map_err(FirewallError::encode)?;
-        let kind = match decision.decision {
-            Decision::Release => "review-release",
-            Decision::Destroy => "review-destroy",
-        };
-        self.log_event(kind, &Digest::of(&body))?;
-        let number = self.store.documents("decision")?.len() + 1;
-        self.store.put_document("decision", &format!("{number:08}"), &body)?;
-        Ok(())
     }
 
     /// Today's rules over the held text: a finding the reviewer was not shown stops the release.
@@ -265,7 +254,7 @@ impl Firewall {
             .findings
             .extend(examined.findings().iter().filter(|f| new.iter().any(|rule| rule == f.rule.as_str())).cloned());
         record.ruleset = self.scanner.rules().digest();
-        self.store.update_held(record)?;
+        self.journal("quarantine-rescanned", std::slice::from_ref(record), None)?;
         Err(FirewallError::NewFindings { id: record.id.clone(), rules: new })
     }
 }

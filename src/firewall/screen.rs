@@ -12,6 +12,7 @@ use crate::gate::decide::{HeldNote, Verdict, holds_span};
 use crate::gate::{HeldRecord, Place, Policy};
 use crate::ingest::{Event, EventKind, Session};
 
+use super::FirewallError;
 use super::dream::{named, sets};
 
 /// Texts longer than this are pages, not fragments: they are scanned alone.
@@ -48,11 +49,13 @@ pub(super) fn screen_sessions(
     policy: &Policy,
     sessions: &[Session],
     now: Timestamp,
+    go_on: &dyn Fn() -> Result<(), FirewallError>,
     progress: &mut dyn FnMut(usize),
-) -> Screened {
+) -> Result<Screened, FirewallError> {
     let mut screened = Screened::default();
     for session in sessions {
         for (number, event) in session.events.iter().enumerate() {
+            go_on()?;
             let text = event_text(event);
             screened.events += 1;
             screened.bytes += text.len();
@@ -77,7 +80,7 @@ pub(super) fn screen_sessions(
     }
     screen_sets(scanner, sessions, &mut screened);
     collect_held(policy, scanner.rules().digest(), sessions, now, &mut screened);
-    screened
+    Ok(screened)
 }
 
 /// Fragments (T11): the same principal's short texts in time order, read together.

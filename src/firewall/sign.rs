@@ -14,7 +14,7 @@ use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace, OpenOptions, PolicyParts,
     Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, StoredVersion, TestKeys, TlogPolicy,
-    VerifiedLog, read_log,
+    VerifiedLog, VerifiedVersion, read_log,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
@@ -188,7 +188,8 @@ impl Firewall {
             if record.state != VersionState::Logged {
                 continue;
             }
-            let verified = log.history().version(record.sequence).filter(|v| *v.id() == record.statement);
+            let same = |v: &&VerifiedVersion| *v.id() == record.statement && v.common().action.name() == record.action;
+            let verified = log.history().version(record.sequence).filter(same);
             let verified = verified.ok_or(LedgerError::Missing { what: "the statement of a stored version" })?;
             infos.push(VersionInfo {
                 sequence: record.sequence,

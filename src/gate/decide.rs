@@ -475,13 +475,23 @@ fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &
             })
         })
         .collect();
-    json!({
+    // Headings and code are no statements and cite nothing; only that nobody stopped one has to be remembered.
+    let observed_glue: Vec<Value> = scanned
+        .glue()
+        .iter()
+        .filter(|glue| observed.iter().any(|held| held.span.overlaps(&glue.span)))
+        .map(|glue| json!({ "admittedBy": BY_OBSERVE, "span": [glue.body.start, glue.body.end] }))
+        .collect();
+    let mut record = json!({
         "gatePolicy": policy.digest().hex(),
         "notes": notes,
         "rules": scanned.ruleset().hex(),
         "schema": "memgate-provenance/1",
-    })
-    .to_string()
+    });
+    if let (false, Some(members)) = (observed_glue.is_empty(), record.as_object_mut()) {
+        members.insert("glue".to_owned(), Value::Array(observed_glue));
+    }
+    record.to_string()
 }
 
 pub(super) const BY_RELEASE: &str = "release";
@@ -489,25 +499,32 @@ const BY_OBSERVE: &str = "observe";
 
 /// Digests of the statements of a memory that its provenance record says were admitted this way.
 pub(super) fn admitted_by(text: &str, provenance: &str, by: &str) -> Vec<Digest> {
+    parts_by(text, provenance, "notes", by).into_iter().map(Digest::of).collect()
+}
+
+/// The parts of a memory that one list of its provenance record says were admitted this way.
+fn parts_by<'t>(text: &'t str, provenance: &str, list: &str, by: &str) -> Vec<&'t str> {
     let record: Value = serde_json::from_str(provenance).unwrap_or_default();
-    let notes = record.get("notes").and_then(Value::as_array);
+    let parts = record.get(list).and_then(Value::as_array);
     let number = |value: Option<&Value>| usize::try_from(value?.as_u64()?).ok();
-    notes
+    parts
         .into_iter()
         .flatten()
-        .filter(|note| note.get("admittedBy").and_then(Value::as_str) == Some(by))
-        .filter_map(|note| {
-            let span = note.get("span")?;
-            let (start, end) = (number(span.get(0))?, number(span.get(1))?);
-            text.get(start..end).map(Digest::of)
+        .filter(|part| part.get("admittedBy").and_then(Value::as_str) == Some(by))
+        .filter_map(|part| {
+            let span = part.get("span")?;
+            text.get(number(span.get(0))?..number(span.get(1))?)
         })
         .collect()
 }
 
-/// Statements that were only let through because the policy observed: nobody vouched for them, and being in a
-/// version must not make them look vouched for once the policy is enforced.
+/// Statements, and lines between them, that were only let through because the policy observed: nobody vouched for
+/// them, and being in a version must not make them look vouched for once the policy is enforced.
 pub fn only_observed(text: &str, provenance: &str) -> Vec<Digest> {
-    admitted_by(text, provenance, BY_OBSERVE)
+    let glue = parts_by(text, provenance, "glue", BY_OBSERVE);
+    let mut digests = admitted_by(text, provenance, BY_OBSERVE);
+    digests.extend(glue.into_iter().flat_map(glue_lines));
+    digests
 }
 
 fn origin_record(origin: &Origin) -> Value {

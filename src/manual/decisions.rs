@@ -40,6 +40,14 @@
 //! number on the code's page. A missing data folder is "nothing to examine", a folder in use a conflict, a log that
 //! does not verify never anything but 6. Price: a new code must fit a line of the table, and a test insists.
 //!
+//! **2026-11-21, the quarantine is a fold of the log.** Every change of a held item is an entry whose digest is in the log
+//! first; the item's record has to be what its last entry says. The change lies beside the log until it is made, so a
+//! run that dies is finished by the next one. Forgetting the change instead would have let an older database take back the
+//! last decision. Price: one more small transaction for each change.
+//!
+//! **2026-11-21, asked to stop.** A dream leaves off between two steps and seals what it opened; once it signs, it finishes.
+//! What only reads ends on the spot. Price: Ctrl-C may take as long as one memory takes to scan; a second one does not wait.
+//!
 //! **2026-11-21, the README is run.** Its commands run in a test, with times, ids and digests compared as marks and cuts shown
 //! as cuts. Price: a change of output is a change of the page.
 //!

@@ -30,12 +30,16 @@
 //! - A signature proves who approved which bytes in which order. It does not prove that they are true.
 //! - The log is unwitnessed: nobody outside has seen it. Someone who holds the keys and the data folder can rewrite both.
 //!   Keep the trust policy's digest and checkpoints elsewhere.
+//! - After a run that died nothing covers the database as a whole until the next writer seals it again. Versions, memories,
+//!   raw inputs, held items and decisions are checked one by one then; grades, reports of dreams and labels are not.
+//!   An old copy of the whole folder verifies: only somebody who knows a later checkpoint can tell.
 //! - Keys are plain files for now, readable by their owner only, all on one machine: passphrases and hardware come later.
 //!   "Two different reviewers" means two keys; who can read both files is both people.
 //! - A transcript proves nothing about who spoke: names and times in it are claims, and adapters are part of what you trust.
 //! - Notes that were poisoned before the first dream, and read like honest ones, are adopted with the rest.
 //! - Set scanning is bounded. Fragments spread wider than its bound are not seen together.
-//! - Taking out every descendant of a source is not built yet; a rollback to before it is.
+//! - Taking out every descendant of a source is not built yet; a rollback to before it is. What a reviewer destroyed is
+//!   known by its exact words: the same order in other words waits for a reviewer again.
 //! - Right-to-left letters are shown as they are; a terminal may still reorder a line that mixes directions. Direction
 //!   controls are always marks, and untrusted text has lines of its own.
 //! - The visible form collapses long runs of invisible characters. `decode` and the digest are the exact answer.

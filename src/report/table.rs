@@ -8,17 +8,21 @@ use super::style::{Paint, Style};
 pub struct Table {
     headers: Vec<String>,
     right: Vec<bool>,
+    whole: Vec<bool>,
     rows: Vec<Vec<(String, Option<Style>)>>,
 }
 
 impl Table {
-    /// A table with these column headings; a heading that starts with `>` makes its column flush right.
+    /// A table with these column headings; a heading that starts with `>` makes its column flush right, one that
+    /// starts with `=` keeps its cells whole: names that somebody has to type.
     pub fn new<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
-        let (headers, right) = headers
-            .into_iter()
-            .map(|header| header.strip_prefix('>').map_or((header.to_owned(), false), |name| (name.to_owned(), true)))
-            .unzip();
-        Self { headers, right, rows: Vec::new() }
+        let mut table = Self::default();
+        for header in headers {
+            table.right.push(header.starts_with('>'));
+            table.whole.push(header.starts_with('='));
+            table.headers.push(header.trim_start_matches(['>', '=']).to_owned());
+        }
+        table
     }
 
     /// Adds a row; cells beyond the headings are dropped, missing ones are empty.
@@ -59,9 +63,10 @@ impl Table {
             .collect();
         while widths.iter().sum::<usize>() + GAP * (count - 1) > width.max(count * (NARROWEST + GAP)) {
             // The first widest gives way, so the layout does not depend on anything but the cells.
-            let widest = widths.iter().copied().max().unwrap_or(0);
-            match widths.iter_mut().find(|one| **one == widest && **one > NARROWEST) {
-                Some(one) => *one -= 1,
+            let gives = |column: &usize| !self.whole[*column] && widths[*column] > NARROWEST;
+            let widest = (0..count).filter(gives).map(|column| widths[column]).max().unwrap_or(0);
+            match (0..count).filter(gives).find(|column| widths[*column] == widest) {
+                Some(column) => widths[column] -= 1,
                 None => break,
             }
         }
@@ -91,6 +96,15 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_typed_stays_whole() {
+        let mut table = Table::new(["=ID", "TEXT"]);
+        table.row(["hold_0123456789ab", "a text that is much longer than there is room for"]);
+        let text = table.render(30, Paint::default());
+        assert!(text.contains("hold_0123456789ab"), "{text}");
+        assert!(text.lines().all(|line| columns(line) <= 30), "{text}");
+    }
 
     #[test]
     fn columns_line_up_and_hostile_cells_stay_on_their_line() {

@@ -7,6 +7,9 @@ use super::show::{ShowOptions, show_line, show_terminal};
 use super::style::{Paint, Style};
 use crate::domain::Severity;
 
+/// Columns of a title, at least: the classifier's names its reasons. A terminal wraps it before that.
+const MAX_TITLE: usize = 240;
+
 /// Excerpt bytes of one diagnostic: the first finding fits on a screen.
 const MAX_EXCERPT: usize = 480;
 
@@ -48,7 +51,7 @@ fn diagnostic(
         out,
         "{}{}",
         paint.wrap(Style::of(found.severity), &label),
-        paint.wrap(Style::Title, &format!(": {}", show_line(&found.title, options.width)))
+        paint.wrap(Style::Title, &format!(": {}", show_line(&found.title, options.width.max(MAX_TITLE))))
     );
     let _ = write!(out, "  --> {}:{}:{}", show_line(&file.name, room), located.line, located.column);
     if let Some(place) = &located.place {
@@ -79,7 +82,7 @@ fn diagnostic(
         // Advice comes from a rule pack, which may be someone else's: shown like any other text.
         let layout = ShowOptions { width: room, max_bytes: 600, color: false, gutter: false };
         for (n, line) in show_terminal(rule.advice.trim(), &layout).lines().enumerate() {
-            let _ = writeln!(out, "   {} {line}", if n == 0 { "= advice:" } else { "         " });
+            let _ = writeln!(out, "   {} {}", if n == 0 { "= advice:" } else { "         " }, line.trim());
         }
     }
     out.push('\n');

@@ -168,7 +168,7 @@ impl DataFolder {
                 source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")),
             })?;
             let name = entry.path().strip_prefix(&self.root).unwrap_or(entry.path()).to_string_lossy().into_owned();
-            if entry.file_type().is_dir() || matches!(name.as_str(), LOCK | MARK | SEAL) {
+            if entry.file_type().is_dir() || matches!(name.as_str(), MARK | SEAL) {
                 continue;
             }
             let digest = if entry.file_type().is_file() {

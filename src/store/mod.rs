@@ -8,6 +8,7 @@
 mod error;
 pub mod evidence;
 pub mod folder;
+pub mod journal;
 pub mod logdir;
 pub mod records;
 pub mod sqlite;

@@ -59,6 +59,18 @@ impl std::fmt::Debug for ObjectRecord {
     }
 }
 
+/// A held item's record as it is stored: what its digest in the log is over.
+///
+/// # Errors
+/// A record that does not encode.
+pub fn held_body(record: &HeldRecord) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|e| StoreError::Damaged {
+        table: "held",
+        key: record.id.to_string(),
+        problem: e.to_string(),
+    })
+}
+
 /// The store contract. Every backend passes the same suite (`tests/store_contract.rs`).
 ///
 /// Errors: refused for damaged records, unavailable for the database.
@@ -79,11 +91,10 @@ pub trait Store {
     fn versions(&self) -> Result<Vec<VersionRecord>, StoreError>;
     /// One memory by its content commitment.
     fn object(&self, commit: &Digest) -> Result<Option<ObjectRecord>, StoreError>;
-    /// Writes held items; an item that is there and open keeps its first time and deadline, one that was
-    /// decided stays decided. Returns how many are new.
-    fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, StoreError>;
-    /// Replaces one held item.
-    fn update_held(&mut self, record: &HeldRecord) -> Result<(), StoreError>;
+    /// Writes held items, or replaces them, and documents (kind, id, body) beside them: all of it or nothing.
+    fn put_held(&mut self, records: &[HeldRecord], documents: &[(&str, String, String)]) -> Result<(), StoreError>;
+    /// The id of every held item, with the digest of its record as it is stored.
+    fn held_digests(&self) -> Result<Vec<(HoldId, Digest)>, StoreError>;
     /// One held item.
     fn held(&self, id: &HoldId) -> Result<Option<HeldRecord>, StoreError>;
     /// All held items: worst severity first, then oldest, then by id.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 
 use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
 
-use super::records::{ObjectRecord, Store, VersionRecord, VersionState};
+use super::records::{ObjectRecord, Store, VersionRecord, VersionState, held_body};
 use super::{StoreError, folder};
 
 const LAYOUT: i64 = 1;
@@ -85,7 +85,9 @@ impl SqliteStore {
     pub fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let mut statement = self.connection.prepare("PRAGMA integrity_check(20)")?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        Ok(rows.into_iter().filter(|row| row != "ok").collect())
+        // One row may hold several problems under a title.
+        let lines = rows.iter().flat_map(|row| row.lines()).filter(|line| *line != "ok" && !line.starts_with("***"));
+        Ok(lines.map(str::to_owned).collect())
     }
 }
 
@@ -105,12 +107,13 @@ fn parse_held(id: &str, body: &str) -> Result<HeldRecord, StoreError> {
     Ok(record)
 }
 
-fn held_body(record: &HeldRecord) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|e| StoreError::Damaged {
-        table: "held",
-        key: record.id.to_string(),
-        problem: e.to_string(),
-    })
+fn put_document(transaction: &Transaction<'_>, kind: &str, id: &str, body: &str) -> Result<(), StoreError> {
+    transaction.execute(
+        "INSERT INTO document (kind, id, body) VALUES (?1, ?2, ?3)
+         ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+        params![kind, id, body],
+    )?;
+    Ok(())
 }
 
 type VersionRow = (i64, String, String, Vec<u8>, Vec<u8>, i64, String, String);
@@ -241,24 +244,25 @@ impl Store for SqliteStore {
         }))
     }
 
-    fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, StoreError> {
+    fn put_held(&mut self, records: &[HeldRecord], documents: &[(&str, String, String)]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
-        let mut new = 0;
         for record in records {
-            let body = held_body(record)?;
-            new += transaction.execute(
-                "INSERT INTO held (id, body) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![record.id.as_str(), body],
+            transaction.execute(
+                "INSERT INTO held (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                params![record.id.as_str(), held_body(record)?],
             )?;
         }
+        for (kind, id, body) in documents {
+            put_document(&transaction, kind, id, body)?;
+        }
         transaction.commit()?;
-        Ok(new)
+        Ok(())
     }
 
-    fn update_held(&mut self, record: &HeldRecord) -> Result<(), StoreError> {
-        let body = held_body(record)?;
-        self.connection.execute("UPDATE held SET body = ?2 WHERE id = ?1", params![record.id.as_str(), body])?;
-        Ok(())
+    fn held_digests(&self) -> Result<Vec<(HoldId, Digest)>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT id, body FROM held ORDER BY id")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| row.map(|(id, body)| (HoldId::new(id), Digest::of(body))).map_err(StoreError::from)).collect()
     }
 
     fn held(&self, id: &HoldId) -> Result<Option<HeldRecord>, StoreError> {
@@ -289,11 +293,7 @@ impl Store for SqliteStore {
     fn put_documents(&mut self, kind: &str, documents: &[(String, String)]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
         for (id, body) in documents {
-            transaction.execute(
-                "INSERT INTO document (kind, id, body) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-                params![kind, id, body],
-            )?;
+            put_document(&transaction, kind, id, body)?;
         }
         transaction.commit()?;
         Ok(())

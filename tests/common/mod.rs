@@ -1,14 +1,25 @@
 //! What several topics need: a data folder with people in it, inputs written in one line, folders as bytes.
 
+pub(crate) mod claims;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use memgate::detect::{Budget, Scanner};
 use memgate::domain::{Authority, PrincipalId, Timestamp};
 use memgate::firewall::{AcceptMode, DreamReport, DreamRequest, Env, Firewall, FirewallError, InitRequest};
 use memgate::gate::HeldRecord;
 use memgate::gate::policy::DEFAULT_POLICY;
 use memgate::ingest::{Context, Memory, RawInput, Session, read_memory, read_sessions};
+use memgate::ruleset::RuleSet;
+
+/// The built-in rules, compiled once for all topics.
+pub(crate) fn scanner() -> &'static Scanner {
+    static SHARED: OnceLock<Scanner> = OnceLock::new();
+    SHARED.get_or_init(|| Scanner::new(Arc::new(RuleSet::builtin().unwrap()), Budget::default()))
+}
 
 /// A fixed time, so many hours after the first one.
 pub(crate) fn at(hours: i64) -> Timestamp {

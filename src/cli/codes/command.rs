@@ -46,6 +46,13 @@ pub(super) const PAGES: &[Page] = &[
         "Name a file, or use --all to examine every text file of a folder.",
     ),
     page(
+        "cli-stopped",
+        130,
+        "The command was asked to stop before it was done.",
+        "Somebody pressed Ctrl-C, or the system ended it; that is exit code 143.",
+        "Run the command again; nothing is half-done.",
+    ),
+    page(
         "cli-unknown-name",
         2,
         "There is no rule, code, format or item of that name.",

@@ -102,6 +102,13 @@ pub(super) const PAGES: &[Page] = &[
         "Name a new or empty folder with --out.",
     ),
     page(
+        "firewall-stopped",
+        130,
+        "The run was stopped before anything was changed.",
+        "Somebody pressed Ctrl-C, or the system ended it; that is exit code 143.",
+        "Run the command again; nothing is half-done.",
+    ),
+    page(
         "firewall-random",
         5,
         "The system's random generator failed.",

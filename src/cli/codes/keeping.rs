@@ -18,6 +18,13 @@ pub(super) const PAGES: &[Page] = &[
         "Restore the named file from a copy; any reader of the log has one.",
     ),
     page(
+        "quarantine-changed",
+        6,
+        "A held item, or what was decided on it, is not what the log says.",
+        "Somebody wrote to the database from outside, or a run died in the middle.",
+        "Restore the data folder from a backup that verifies; what a run left unfinished, the next one that writes settles.",
+    ),
+    page(
         "seal-added",
         6,
         "A file is in the data folder that memgate did not put there.",

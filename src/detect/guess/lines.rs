@@ -208,7 +208,7 @@ fn may_be_backwards(line: &[u8], opens: bool) -> bool {
     }
     if opens && word > 8 && line[0].is_ascii_lowercase() && last.len() <= 8 {
         let known = |w: &&str| w.as_bytes().eq_ignore_ascii_case(last);
-        if LEADING.iter().any(|w| known(w)) {
+        if LEADING.iter().any(known) {
             return true;
         }
     }

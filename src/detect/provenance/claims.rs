@@ -333,8 +333,6 @@ const NO_ENTITY: &[&str] = &[
     "UI",
     "ID",
     "OK",
-    "TODO",
-    "NOTE",
     "PR",
     "CI",
     "AI",
@@ -358,8 +356,10 @@ pub(super) fn promotion(raw: &str) -> Option<Span> {
         let head = entity.as_str().split_whitespace().next().unwrap_or_default();
         let words = entity.as_str().split_whitespace().filter(|w| !NO_ENTITY.contains(w)).count();
         let inside = entity.start() >= mark.start() && entity.end() <= mark.end() && !promoted;
+        // A word in capitals with a colon behind it is a label of the writer's.
+        let label = raw[entity.end()..].starts_with(':') && entity.as_str().bytes().all(|b| b.is_ascii_uppercase());
         let gap = entity.start().saturating_sub(mark.end()).max(mark.start().saturating_sub(entity.end()));
-        words > 0 && (!NO_ENTITY.contains(&head) || words > 1) && !inside && gap <= 80
+        words > 0 && !label && (!NO_ENTITY.contains(&head) || words > 1) && !inside && gap <= 80
     })?;
     let name = Span::new(near.start(), near.end());
     Some(name.cover(&Span::new(mark.start(), mark.end())))

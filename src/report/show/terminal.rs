@@ -33,8 +33,14 @@ impl Default for ShowOptions {
 /// Cost: linear in `max_bytes`, plus one digest of the text when it is cut.
 pub fn show_terminal(text: &str, options: &ShowOptions) -> String {
     let width = options.width.max(20) - if options.gutter { 2 } else { 0 };
-    let mut page =
-        Page { out: String::new(), paint: Paint::new(options.color), gutter: options.gutter, width, used: 0 };
+    let mut page = Page {
+        out: String::new(),
+        paint: Paint::new(options.color),
+        gutter: options.gutter,
+        width,
+        used: 0,
+        space: None,
+    };
     page.start_line("| ");
     match cut(text, options.max_bytes) {
         None => page.text(text),
@@ -183,6 +189,8 @@ struct Page {
     gutter: bool,
     width: usize,
     used: usize,
+    /// Behind the last space of the line: bytes of `out` and columns of the line before it.
+    space: Option<(usize, usize)>,
 }
 
 impl Page {
@@ -191,11 +199,22 @@ impl Page {
             self.out.push_str(gutter);
         }
         self.used = 0;
+        self.space = None;
     }
 
     fn wrap(&mut self) {
         self.out.push('\n');
         self.start_line(": ");
+    }
+
+    /// Wraps between words when that leaves no more than half of the line empty, else right here.
+    fn wrap_words(&mut self) {
+        let Some((at, before)) = self.space.filter(|(_, before)| *before > self.width / 2) else { return self.wrap() };
+        let rest = self.out.split_off(at);
+        let moved = self.used - before;
+        self.wrap();
+        self.out.push_str(&rest);
+        self.used = moved;
     }
 
     fn text(&mut self, text: &str) {
@@ -218,10 +237,13 @@ impl Page {
     fn put(&mut self, c: char) {
         let width = c.width().unwrap_or(0);
         if self.used + width > self.width {
-            self.wrap();
+            if c == ' ' { self.wrap() } else { self.wrap_words() }
         }
         self.out.push(c);
         self.used += width;
+        if c == ' ' {
+            self.space = Some((self.out.len(), self.used));
+        }
     }
 
     /// A mark stays on one line when it fits on one.
@@ -261,6 +283,19 @@ mod tests {
         let shown =
             show_terminal(&format!("{}\nnext", "x".repeat(50)), &ShowOptions { width: 30, ..Default::default() });
         assert_eq!(shown, format!("| {}\n: {}\n| next\n", "x".repeat(28), "x".repeat(22)));
+    }
+
+    #[test]
+    fn words_stay_whole_and_no_byte_is_lost() {
+        let text = "one two three four five six seven eight nine ten eleven";
+        let shown = show_terminal(text, &ShowOptions { width: 24, ..Default::default() });
+        assert_eq!(shown, "| one two three four \n: five six seven eight \n: nine ten eleven\n");
+        assert_eq!(shown.trim_end().replace("\n: ", ""), format!("| {text}"));
+        // A word that is most of a line is broken: hostile text does not choose how long a page gets.
+        let text = format!("a b {}", "x".repeat(60));
+        let shown = show_terminal(&text, &ShowOptions { width: 24, ..Default::default() });
+        assert_eq!(shown.lines().next(), Some("| a b xxxxxxxxxxxxxxxxxx"));
+        assert_eq!(shown.lines().count(), 3);
     }
 
     #[test]
