@@ -282,7 +282,8 @@ fn ends_first(body: &str) -> bool {
     let rises = |w: &str| w.trim_start_matches(quote).starts_with(char::is_uppercase);
     // Scripts without capitals: any letter may begin a sentence.
     let rises = |w: &str| rises(w) || w.chars().find(|c| c.is_alphabetic()).is_some_and(|c| !c.is_lowercase());
-    let (some, ends) = (words.count() >= 2, !stops(last));
+    let long = |w: &&str| w.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    let (some, ends) = (words.filter(long).count() >= 2, !stops(last));
     let capital = stops(first) && !(rises(first) && first.is_ascii()) && rises(last);
     let opens = LEADING.contains(&last.to_lowercase().as_str());
     let marker = body.trim_end().rsplit(' ').next().is_some_and(|w| matches!(w, "-" | "*" | "#" | "##" | "###" | ">"));
