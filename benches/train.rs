@@ -2,7 +2,7 @@
 //!
 //! FOLDER holds labelled texts, one JSON object a line, in `*.jsonl`: `text`, `label` (1 attack, 0 honest), `source`, and
 //! where the attack has a place `span` in bytes. Prints how well the model does on every source when that
-//! source and its kin are left out of training; with `--check FOLDER` how the finished weights do on other texts, at their own
+//! source and its kin are left out of training, and with them the made texts that repeat theirs; with `--check FOLDER` how the finished weights do on other texts, at their own
 //! thresholds and at 1 % false alarms there (for reports, never for choices); with `--out` writes `weights.bin` and its digest, learned from all of them.
 //! The same folder gives the same bytes.
 #![allow(
@@ -22,7 +22,7 @@ mod grammar;
 #[path = "train/learn.rs"]
 mod learn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use memgate::detect::model::{Lexicon, Model, Parts, reading};
@@ -64,13 +64,13 @@ const FOLDS: [&[&str]; 5] = [
 const MADE: &str = "templates";
 /// Texts a template gives.
 const EACH: usize = 60;
+/// Words in a row that tell a made text was written after a text of the corpora.
+const SHARED: usize = 8;
 /// Units of one in the weights file.
 const SCALE: f32 = 1024.0;
 /// A window is reported, and holds, from the score that one honest text in so many reaches.
 const REPORT: usize = 75;
 const HOLD: usize = 250;
-/// Most features kept.
-const KEPT: usize = 120_000;
 
 #[derive(Deserialize)]
 struct Row {
@@ -98,7 +98,7 @@ fn main() {
 
     let mut scored = Vec::new();
     for (number, _) in FOLDS.iter().enumerate() {
-        let kept: Vec<&Text> = texts.iter().filter(|t| fold_of(&t.group) != Some(number)).collect();
+        let kept = without(&texts, number);
         let model = learn(&kept, features, &options);
         for text in texts.iter().filter(|t| fold_of(&t.group) == Some(number)) {
             let found = best(&model, text, options.shrink, |_, _| true);
@@ -116,7 +116,7 @@ fn main() {
     }
     let all: Vec<&Text> = texts.iter().collect();
     let model = learn(&all, features, &options);
-    let parts = quantize(&model, &reader, &texts, &options, &scored);
+    let parts = quantize(&model, &reader, &options, &scored);
     if let Some(check) = check {
         judge(&check, &parts);
     }
@@ -146,6 +146,25 @@ fn judge(folder: &Path, parts: &Parts) {
         let least = least as f32 / SCALE;
         println!("at {name}: {}", figures::at(&scored, least));
     }
+}
+
+/// The texts to learn from when a fold is left out. Made texts that share [`SHARED`] words in a row with a text of the fold go too:
+/// who wrote the templates had seen the corpora, and a figure must not live on that.
+fn without(texts: &[Text], number: usize) -> Vec<&Text> {
+    let mut seen: [BTreeSet<u64>; 2] = [BTreeSet::new(), BTreeSet::new()];
+    for text in texts.iter().filter(|t| fold_of(&t.group) == Some(number)) {
+        seen[usize::from(text.attack)].extend(&text.runs);
+    }
+    let told = |text: &Text| text.group == MADE && text.runs.iter().any(|r| seen[usize::from(text.attack)].contains(r));
+    texts.iter().filter(|t| fold_of(&t.group) != Some(number) && !told(t)).collect()
+}
+
+/// Hashes of every [`SHARED`] words in a row.
+fn runs(text: &str) -> Vec<u64> {
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let hash =
+        |run: &[&str]| Digest::of(run.join(" ").as_bytes()).bytes()[..8].iter().fold(0, |h, &b| h << 8 | u64::from(b));
+    words.windows(SHARED).map(hash).collect()
 }
 
 /// The fold that leaves a group out; none for made texts.
@@ -178,7 +197,7 @@ impl Reader {
             });
             pieces.push(Piece { start: sentence.start, end: sentence.end, features });
         });
-        Text { source: source.to_owned(), group: group.to_owned(), attack, span, pieces }
+        Text { source: source.to_owned(), group: group.to_owned(), attack, span, pieces, runs: runs(&folded.text) }
     }
 }
 
@@ -217,25 +236,14 @@ fn made(reader: &mut Reader) -> Vec<Text> {
     texts
 }
 
-/// Whole numbers for the file: the features that weigh most, thresholds and calibration from texts left out.
-fn quantize(model: &Weights, reader: &Reader, texts: &[Text], options: &Options, scored: &[Scored]) -> Parts {
-    let mut uses = vec![0_u32; model.weights.len()];
-    for feature in texts.iter().flat_map(|t| &t.pieces).flat_map(|p| &p.features) {
-        uses[*feature as usize] += 1;
-    }
-    // By what a feature decides: its weight, times the root of how often it comes up.
-    let mut ranked: Vec<(u64, u32, i16)> = reader
+/// Whole numbers for the file: thresholds and calibration from texts left out.
+fn quantize(model: &Weights, reader: &Reader, options: &Options, scored: &[Scored]) -> Parts {
+    let mut entries: Vec<(u32, i16)> = reader
         .numbers
         .iter()
-        .filter_map(|(&key, &number)| {
-            let weight = (model.weights[number as usize] * SCALE).round().clamp(-32000.0, 32000.0) as i16;
-            let rank = u64::from(weight.unsigned_abs()).pow(2) * u64::from(uses[number as usize]);
-            (weight != 0).then_some((rank, key, weight))
-        })
+        .map(|(&key, &number)| (key, (model.weights[number as usize] * SCALE).round().clamp(-32000.0, 32000.0) as i16))
+        .filter(|entry| entry.1 != 0)
         .collect();
-    ranked.sort_by(|a, b| b.cmp(a));
-    ranked.truncate(KEPT);
-    let mut entries: Vec<(u32, i16)> = ranked.into_iter().map(|(_, key, weight)| (key, weight)).collect();
     entries.sort_unstable();
     let units = |score: f32| (score * SCALE).round() as i32;
     let calibration = figures::calibrate(scored);
