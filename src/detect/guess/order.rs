@@ -48,8 +48,16 @@ fn directions(text: &str) -> (usize, usize) {
 
 /// True for text whose words have their capitals and stops on the wrong side.
 fn looks_turned(text: &str) -> bool {
+    // Signs inside words are those of a code or a cipher.
+    let (letters, visible) = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .fold((0, 0), |sum, c| (sum.0 + usize::from(c.is_alphabetic() || is_combining_mark(c)), sum.1 + 1));
+    if letters * 10 < visible * 7 {
+        return false;
+    }
     let (plain, turned) = directions(text);
-    turned >= 2 && turned > plain * 4
+    (turned >= 2 && turned > plain * 4) || (turned == 1 && plain == 0 && text.split_whitespace().count() >= 4)
 }
 
 /// Stretches that read from right to left: as a whole (letters turned), and word by word.
@@ -355,7 +363,8 @@ pub(super) fn reversed_words(text: &str, lines: &[Span], cost: &mut u64) -> Opti
         // Neither order shows: the capital at the end decides.
         let unsure = high == 0 && turned == 0;
         let unlikely = words.len() < 4 || capitals * 2 > words.len() || reads(body).percent() < 60;
-        if plain > turned || (unsure && (!listed || unlikely)) {
+        // Among lines that are turned one pair of words in order proves little.
+        if plain > turned + usize::from(high > 0) || (unsure && (!listed || unlikely)) {
             continue;
         }
         let mut end = line.end;
