@@ -70,7 +70,7 @@ const SHARED: usize = 8;
 const SCALE: f32 = 1024.0;
 /// A window is reported, and holds, from the score that one honest text in so many reaches.
 const REPORT: usize = 75;
-const HOLD: usize = 250;
+const HOLD: usize = 400;
 
 #[derive(Deserialize)]
 struct Row {
