@@ -679,6 +679,8 @@ fn i13_a_deadline_never_moves_back() {
     let late = firewall.held().unwrap().remove(0);
     assert_eq!((late.state, late.deadline), (HeldState::Expired, first.deadline), "asking again is no longer time");
     assert!(late.severity >= Severity::Medium);
+    // The dream made it so in the database and the log, not only for who looks.
+    assert_eq!(firewall.store().all_held().unwrap()[0].state, HeldState::Expired);
 }
 
 #[test]

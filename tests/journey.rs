@@ -563,3 +563,30 @@ fn a_policy_edited_between_runs_is_told_and_logged_before_it_decides() {
     assert!(!firewall.policy_changed());
     firewall.close().unwrap();
 }
+
+#[test]
+fn the_instructions_that_the_help_gives_are_understood() {
+    let (folder, _data) = folder();
+    let root = folder.path();
+    std::fs::create_dir(root.join("mem")).unwrap();
+    std::fs::write(root.join("mem/team.md"), TEAM).unwrap();
+    let run = |args: &[&str]| {
+        let output = crate::bad_input::memgate(root, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let help = run(&["dream", "--help"]);
+    let example = help.split("--instructions '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    let list = help.split("closed language:").nth(1).and_then(|rest| rest.split('.').next()).unwrap();
+    let mut all: Vec<String> =
+        list.split(',').map(|one| one.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert!(all.len() >= 6, "{all:?}");
+    all.push(example.to_owned());
+    run(&["init"]);
+    for one in &all {
+        let said = run(&["dream", "--memory", "mem", "--dry-run", "--instructions", one]);
+        assert!(said.contains("what was understood") && !said.contains("not applied"), "{one}: {said}");
+    }
+    let said = run(&["dream", "--memory", "mem", "--dry-run", "--instructions", "release what is held"]);
+    assert!(said.contains("not applied: release what is held"), "{said}");
+}

@@ -18,11 +18,14 @@ use crate::ingest;
 #[command(after_help = "Examples:\n  \
     memgate dream --memory ./memory --sessions ./transcripts --out ./memory-new\n  \
     memgate dream --sessions a.jsonl --sessions b.jsonl             over the store's current version\n  \
-    memgate dream --memory ./memory --workspace ~/src/app --instructions 'focus topic deployment'\n  \
+    memgate dream --memory ./memory --workspace ~/src/app --instructions 'focus on topic deployment'\n  \
     memgate dream --memory ./memory --sessions ./transcripts --accept proposals\n  \
     memgate dream --memory ./memory --dry-run --format json\n\n\
     The input is never modified. What is suspicious waits in the quarantine (memgate review list);\n\
     --accept decides on proposals only and never reaches the quarantine.\n\n\
+    Instructions are sentences of a small closed language: focus on topic X, ignore path X,\n\
+    never merge notes about X, treat X as single-valued, treat X as multi-valued,\n\
+    keep tasks for 90 days. What is not understood is said and changes nothing.\n\n\
     On the first dream you vouch for the memory folder's notes by naming it; later, what changed in the\n\
     folder since the last signed version is a write like any other (--adopt vouches again).")]
 pub struct Args {

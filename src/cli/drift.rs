@@ -111,7 +111,7 @@ pub(super) fn render(report: &DriftReport, context: &Context) -> String {
         );
         let layout = ShowOptions { width: context.width.saturating_sub(4), gutter: false, ..context.show() };
         for line in show_terminal(&monitor.guarantee, &layout).lines() {
-            let _ = writeln!(out, "    {}", line.trim_end());
+            let _ = writeln!(out, "    {}", line.trim());
         }
         if let Some(warning) = &monitor.warning {
             let _ = writeln!(out, "    ! {warning}");

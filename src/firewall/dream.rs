@@ -272,6 +272,7 @@ impl Firewall {
                 raw.iter().map(|input| (input.name.as_str(), input.bytes.peek_unscanned().as_ref())).collect();
             self.store.put_raws(&inputs)?;
         }
+        self.expire()?;
         report.held_new = self.put_held(&report.held)?;
         let change = Change::content(if ground.base.is_none() { "genesis" } else { "advance" });
         report.version = self.sign_approved(passed.approved, change, &[grant.principal().clone()])?;

@@ -65,6 +65,7 @@ impl Firewall {
         // Who writes it cannot release it, whatever its origins say.
         let mut records = self.records_of(&passed, |_| who.id().clone());
         records.extend(self.records(&others, who.id()));
+        self.expire()?;
         self.put_held(&records)?;
         let mut approved = passed.approved;
         let admitted = !approved.is_empty();

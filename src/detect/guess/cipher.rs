@@ -97,7 +97,8 @@ fn shift(text: &str) -> Option<usize> {
         let sum = reads(&turned);
         sum.words >= 2 && sum.percent() >= 40
     });
-    let fits = |t: &&(u32, usize)| letters >= 40 && t.0 * 8 <= 4750 && own.saturating_sub(t.0) * 8 >= 450;
+    let many = counts.iter().filter(|n| **n > 0).count() >= 12;
+    let fits = |t: &&(u32, usize)| many && letters >= 40 && t.0 * 8 <= 4750 && own.saturating_sub(t.0) * 8 >= 450;
     reading.or_else(|| turns.first().filter(fits).map(|t| t.1))
 }
 
@@ -139,6 +140,7 @@ pub(super) fn rot47(text: &str, signs: &[Span], cost: &mut u64, cut: &mut bool) 
                 break;
             }
             let region = reach(text, core);
+            let region = Span::new(region.start.max(past), region.end);
             *cost += region.len() as u64 * 2;
             past = region.end;
             pieces.extend(substitute(text, region, "rot47", turn));

@@ -98,7 +98,11 @@ fn numbered(bytes: &[u8], span: Span) -> bool {
 fn mixes(word: &[u8]) -> bool {
     let letter = |b: &u8| b.is_ascii_alphabetic();
     let sign = |b: &u8| !letters(*b).is_empty();
+    // Bytes in hexadecimal are no words.
+    let digits = word.strip_prefix(b"0").unwrap_or(word);
+    let digits = digits.strip_prefix(b"x").or_else(|| digits.strip_prefix(b"u")).unwrap_or(digits);
     (3..=24).contains(&word.len())
+        && !digits.iter().all(u8::is_ascii_hexdigit)
         && word.windows(2).any(|w| sign(&w[0]) && letter(&w[1]))
         && word.windows(2).any(|w| letter(&w[0]) && sign(&w[1]) && w[1] != b'!')
 }

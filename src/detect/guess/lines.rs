@@ -214,7 +214,7 @@ fn may_be_backwards(line: &[u8], opens: bool) -> bool {
     }
     let first = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
     let last = line.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1);
-    if first < 3 || first == line.len() || line.len() - last < 2 {
+    if first < 2 || first == line.len() || line.len() - last < 2 {
         return false;
     }
     let end = line[..first].iter().rposition(|b| !matches!(b, b'"' | b'\'' | b')' | b'`')).unwrap_or(0);

@@ -69,8 +69,10 @@ pub(super) fn pieces(
     let dense = hints.leet.windows(3).filter(|near| near[2] - near[0] <= 2 * 64);
     let dense: Vec<Span> =
         dense.map(|near| span::on_borders(text, Span::new(near[0], (near[2] + 64).min(text.len())))).collect();
-    if !dense.is_empty() {
-        pieces.extend(cipher::rot47(text, &dense, cost, cut));
+    if !dense.is_empty() || !turned.is_empty() {
+        let mut signs: Vec<Span> = dense.into_iter().chain(turned.iter().copied()).collect();
+        signs.sort_unstable();
+        pieces.extend(cipher::rot47(text, &signs, cost, cut));
     }
     let mut backwards = found.backwards;
     if !turned.is_empty() {
@@ -78,7 +80,6 @@ pub(super) fn pieces(
         backwards.sort_unstable();
         backwards.dedup();
         pieces.extend(order::turned(text, &turned, cost));
-        pieces.extend(cipher::rot47(text, &turned, cost, cut));
         pieces.extend(cipher::spelled(text, &turned, cost));
     }
     pieces.extend(order::reversed_words(text, &backwards, cost));

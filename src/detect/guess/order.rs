@@ -48,8 +48,16 @@ fn directions(text: &str) -> (usize, usize) {
 
 /// True for text whose words have their capitals and stops on the wrong side.
 fn looks_turned(text: &str) -> bool {
+    // Signs inside words are those of a code or a cipher.
+    let (letters, visible) = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .fold((0, 0), |sum, c| (sum.0 + usize::from(c.is_alphabetic() || is_combining_mark(c)), sum.1 + 1));
+    if letters * 10 < visible * 7 {
+        return false;
+    }
     let (plain, turned) = directions(text);
-    turned >= 2 && turned > plain * 4
+    (turned >= 2 && turned > plain * 4) || (turned == 1 && plain == 0 && text.split_whitespace().count() >= 4)
 }
 
 /// Stretches that read from right to left: as a whole (letters turned), and word by word.
@@ -282,7 +290,8 @@ fn ends_first(body: &str) -> bool {
     let rises = |w: &str| w.trim_start_matches(quote).starts_with(char::is_uppercase);
     // Scripts without capitals: any letter may begin a sentence.
     let rises = |w: &str| rises(w) || w.chars().find(|c| c.is_alphabetic()).is_some_and(|c| !c.is_lowercase());
-    let (some, ends) = (words.count() >= 2, !stops(last));
+    let long = |w: &&str| w.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    let (some, ends) = (words.filter(long).count() >= 2, !stops(last));
     let capital = stops(first) && !(rises(first) && first.is_ascii()) && rises(last);
     let opens = LEADING.contains(&last.to_lowercase().as_str());
     let marker = body.trim_end().rsplit(' ').next().is_some_and(|w| matches!(w, "-" | "*" | "#" | "##" | "###" | ">"));
@@ -354,7 +363,8 @@ pub(super) fn reversed_words(text: &str, lines: &[Span], cost: &mut u64) -> Opti
         // Neither order shows: the capital at the end decides.
         let unsure = high == 0 && turned == 0;
         let unlikely = words.len() < 4 || capitals * 2 > words.len() || reads(body).percent() < 60;
-        if plain > turned || (unsure && (!listed || unlikely)) {
+        // Among lines that are turned one pair of words in order proves little.
+        if plain > turned + usize::from(high > 0) || (unsure && (!listed || unlikely)) {
             continue;
         }
         let mut end = line.end;

@@ -137,6 +137,7 @@ fn disguised_orders_keep_their_kind() {
 
 #[test]
 fn every_cue_compiles() {
+    assert_eq!(probes().len(), CUES.len());
     for (probe, _) in probes() {
         assert!(probe.pattern.regex().is_some(), "{}", probe.pattern.as_str());
     }
