@@ -115,9 +115,6 @@ impl Part {
     }
 }
 
-/// Texts that are examined once before times are taken.
-const WARM_UP: usize = 64;
-
 /// Runs a bench verb.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     match &args.command {
@@ -142,16 +139,18 @@ fn detect(args: &DetectArgs, context: &Context) -> Result<Exit, CliError> {
     let scanner = Scanner::with_levels(Arc::new(rules), Budget::default(), policy.levels());
     let path = MemoryPath::parse("/bench.md").map_err(|problem| CliError::Usage(problem.to_string()))?;
     let bench = Bench { scanner, policy, without, path };
-    // Automata are built as they are used: the first texts would pay for all of them.
-    for text in texts.iter().take(WARM_UP) {
-        bench.judge(text);
+    let threads = usize::from(args.threads);
+    let bar = context.bar(2 * texts.len() as u64, "bench");
+    let mut outcomes = work::all(texts.len(), threads, &bar, |number| bench.judge(&texts[number]));
+    // Automata are built as they are used: what a scan takes is told of texts that were scanned before.
+    let times = work::all(texts.len(), threads, &bar, |number| bench.time(&texts[number]));
+    for (outcome, nanos) in outcomes.iter_mut().zip(times) {
+        outcome.nanos = nanos;
     }
-    let bar = context.bar(texts.len() as u64, "bench");
-    let outcomes = work::all(texts.len(), usize::from(args.threads), &bar, |number| bench.judge(&texts[number]));
     drop(bar);
     let sheet = Sheet::new(&texts, &outcomes, &args.unseen);
     let evasions = if args.evasions {
-        Some(evasions::measure(&bench, &texts, &outcomes, sheet.threshold, usize::from(args.threads), context))
+        Some(evasions::measure(&bench, &texts, &outcomes, sheet.threshold, threads, context))
     } else {
         None
     };

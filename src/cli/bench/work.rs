@@ -43,7 +43,7 @@ pub(super) struct Outcome {
     pub(super) rules: Vec<String>,
     /// Bytes examined.
     pub(super) bytes: usize,
-    /// Time of the scan.
+    /// Time of a scan, once it was taken with [`Bench::time`].
     pub(super) nanos: u64,
 }
 
@@ -55,13 +55,18 @@ impl Bench {
         outcome
     }
 
+    /// What a scan of the text takes, nanoseconds.
+    pub(super) fn time(&self, item: &Labelled) -> u64 {
+        let candidate = Untrusted::new(candidate(&item.text, item.came_by, &self.path));
+        let started = now();
+        std::hint::black_box(self.scanner.scan(candidate));
+        u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The same for any text that came by this channel.
     pub(super) fn judge_text(&self, text: &str, came_by: Channel, span: Option<Span>) -> Outcome {
         let channel = if self.without.contains(&Part::Provenance) { Channel::User } else { came_by };
-        let candidate = Untrusted::new(candidate(text, channel, &self.path));
-        let started = now();
-        let scanned = self.scanner.scan(candidate);
-        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let scanned = self.scanner.scan(Untrusted::new(candidate(text, channel, &self.path)));
         let (together, sets_incomplete) = self.sets(text, &scanned);
         let score = scanned.score_beside(&together.values().flatten().cloned().collect::<Vec<_>>());
         let content = self.content(&scanned, &together, sets_incomplete);
@@ -79,7 +84,7 @@ impl Bench {
         let whole = scanned.coverage().is_full();
         let basis = Basis { set_findings: together, sets_incomplete, ..Basis::default() };
         let gate = self.held(scanned, basis);
-        Outcome { content, kind, gate, score, placed, whole, rules, bytes: text.len(), nanos }
+        Outcome { content, kind, gate, score, placed, whole, rules, bytes: text.len(), nanos: 0 }
     }
 
     /// Findings over notes together, by digest of the member, as a write gets them.
