@@ -139,6 +139,7 @@ mod tests {
             .iter()
             .flat_map(|rule| rule.examples.fires.iter().chain(&rule.examples.quiet))
             .map(|text| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "))
+            .flat_map(|text| [format!("\u{E9}{text}\u{2014}"), text.replace(' ', " \u{1F600} "), text])
             .collect();
         let patterns = rules.rules().iter().filter_map(|rule| match &rule.matcher {
             Matcher::Pattern { pattern, .. } => Some(pattern),
@@ -147,11 +148,13 @@ mod tests {
         let (mut foreign, mut plain) = (0, 0);
         for pattern in patterns {
             let whole = pattern.regex().unwrap();
-            let [bytes, gate] = [Form::Ascii, Form::Gate].map(|form| form.of(pattern.as_str()).unwrap());
+            let forms = [Form::Ascii, Form::AsciiGate, Form::Gate];
+            let [bytes, ascii_gate, gate] = forms.map(|form| form.of(pattern.as_str()).unwrap());
             for text in &texts {
                 let expected: Vec<_> = whole.find_iter(text).map(|m| (m.start(), m.end())).collect();
                 assert!(expected.is_empty() || gate.is_match(text.as_bytes()), "{whole} on {text}");
                 if text.is_ascii() {
+                    assert!(expected.is_empty() || ascii_gate.is_match(text.as_bytes()), "{whole} on {text}");
                     let got: Vec<_> = bytes.find_iter(text.as_bytes()).map(|m| (m.start(), m.end())).collect();
                     assert_eq!(got, expected, "{whole} on {text}");
                     plain += got.len();
