@@ -62,9 +62,16 @@ impl fmt::Display for Difference {
 pub struct DataFolder {
     root: PathBuf,
     // Held for its advisory lock; released when the process ends, however it ends.
-    _lock: File,
+    lock: File,
     access: Access,
     was_unfinished: bool,
+}
+
+/// As for the log: a child that was just started may still have the file open.
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl DataFolder {
@@ -120,7 +127,7 @@ impl DataFolder {
             Err(TryLockError::Error(source)) => return Err(StoreError::Io { verb: "lock", path: lock_path, source }),
         }
         let was_unfinished = root.join(MARK).exists();
-        Ok(Self { root: root.to_owned(), _lock: lock, access, was_unfinished })
+        Ok(Self { root: root.to_owned(), lock, access, was_unfinished })
     }
 
     /// Leaves the mark of a run that writes. It is on disk before anything else changes.

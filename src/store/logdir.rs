@@ -29,6 +29,16 @@ fn refused(step: &'static str, file: &str, why: &'static str) -> StorageError {
     StorageError { step, file: file.to_owned(), source: why.into() }
 }
 
+/// A child of this process may have the file open for a moment after it was started: closing alone would then leave the
+/// log locked.
+impl Drop for LogDir {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
+    }
+}
+
 impl LogDir {
     /// Opens for writing and creates the folders; a second writer is refused.
     ///
