@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::auth::{self, Principal, Submit};
+use crate::auth::{self, Adopt, Granted, Principal, Submit};
 use crate::detect::Scanned;
 use crate::domain::{Digest, HoldId, Kind, MemoryPath, RuleId, Severity};
-use crate::firewall::dream::Elsewhere;
+use crate::firewall::dream::Beside;
 use crate::firewall::gateway::{Whole, whole};
 use crate::firewall::sign::Change;
 use crate::firewall::{Firewall, FirewallError, Ground, VersionInfo, sources};
 use crate::gate::decide::only_observed;
-use crate::gate::{Adopted, Approved, HeldRecord, Place};
+use crate::gate::{Approved, HeldRecord, Place};
 use crate::ledger::SignedMemory;
 use crate::store::Actor;
 
-use super::{Head, Told};
+use super::{Head, Near, Told};
 
 /// What became of one write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,9 @@ pub struct Batch<'f> {
     firewall: &'f mut Firewall,
     head: Arc<Head>,
     ground: Ground,
-    adopted: [Adopted; 1],
+    /// What the memories say, this batch's writes included.
+    near: Box<Near>,
+    grant: Granted<Adopt>,
     approved: BTreeMap<MemoryPath, Approved>,
     removed: BTreeSet<MemoryPath>,
     /// Every path that this batch changed.
@@ -74,14 +76,16 @@ impl Firewall {
     /// Refused when the head does not verify; unavailable store.
     pub fn batch(&mut self) -> Result<Batch<'_>, FirewallError> {
         let head = self.live_head()?;
-        let ground = self.ground()?;
-        let adopted = [self.adopted_from(ground.base())?];
+        let near = self.take_near()?;
+        let ground = self.ground_alone()?;
+        let grant = auth::authorize::<Adopt>(&self.operator()?)?;
         let told = Told::default();
         Ok(Batch {
             firewall: self,
             head,
             ground,
-            adopted,
+            near,
+            grant,
             approved: BTreeMap::new(),
             removed: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -112,10 +116,14 @@ impl Batch<'_> {
             return Ok(Judged::Unchanged);
         }
         let basis_path = moves.unwrap_or(&path);
-        let mut basis = self.ground.basis(basis_path, &self.adopted);
+        let released = self.firewall.standing_at(&self.head, basis_path)?;
+        let mut basis = self.ground.basis(basis_path, self.near.adopted());
+        basis.released = &released;
         basis.unchanged = basis.unchanged.filter(|_| moves.is_none());
-        let elsewhere = self.elsewhere(&path, moves);
-        self.firewall.set_findings(&scanned.candidate().text, &elsewhere, &mut basis);
+        // Each write sees the batch's earlier ones as its neighbours: two may join into what neither says.
+        let elsewhere = self.near.beside(&scanned.candidate().text, basis_path);
+        let known = Beside::Known(self.near.known());
+        self.firewall.set_findings(&scanned.candidate().text, &elsewhere, &known, &mut basis);
         let evidence = self.firewall.cited_sessions(scanned.candidate())?;
         let sources = sources::of(&evidence, &BTreeMap::new());
         let outcome = whole(&self.firewall.scanner, &self.firewall.policy, &mut basis, &sources, scanned);
@@ -131,7 +139,9 @@ impl Batch<'_> {
                         self.touched.insert(from.clone());
                         self.removed.insert(from.clone());
                         self.told.moves.insert(path.clone(), from.clone());
+                        self.near.put(&self.grant, from, None);
                     }
+                    self.near.put(&self.grant, &path, Some((approved.text(), approved.provenance())));
                     self.approved.insert(path, approved);
                 }
                 Ok(Judged::Admitted { sha256, size, redacted, observed })
@@ -165,6 +175,7 @@ impl Batch<'_> {
         }
         self.touched.insert(path.clone());
         self.removed.insert(path.clone());
+        self.near.put(&self.grant, path, None);
         self.told.actors.insert(path.clone(), actor);
         Ok(true)
     }
@@ -180,17 +191,20 @@ impl Batch<'_> {
     /// # Errors
     /// Unavailable store or log: nothing was admitted then, whatever [`Batch::put`] said.
     pub fn commit(self) -> Result<Option<VersionInfo>, FirewallError> {
-        let Self { firewall, head, approved, removed, told, held, .. } = self;
+        let Self { firewall, head, near, approved, removed, told, held, .. } = self;
         if !held.is_empty() {
             firewall.expire()?;
             firewall.put_held(&held)?;
         }
         if approved.is_empty() && removed.is_empty() {
+            firewall.near = Some(near);
             return Ok(None);
         }
         let change = Change::content(if head.sequence() == 0 { "genesis" } else { "advance" }).told(told);
         let operator = firewall.config.settings.operator.clone();
-        firewall.sign_changes(approved.into_values().collect(), &removed, change, &[operator])
+        let version = firewall.sign_changes(approved.into_values().collect(), &removed, change, &[operator])?;
+        firewall.near = Some(near);
+        Ok(version)
     }
 
     /// The text at a path, this batch's writes included.
@@ -220,20 +234,6 @@ impl Batch<'_> {
             Some(by) => Err(FirewallError::PathTaken { path: path.clone(), by: by.clone() }),
             None => Ok(()),
         }
-    }
-
-    /// What the write's neighbours hold: the other memories as they will be with this batch's writes.
-    fn elsewhere(&self, path: &MemoryPath, moves: Option<&MemoryPath>) -> Elsewhere {
-        let base = self.head.version().map(|version| version.memories()).unwrap_or_default();
-        let stays = |memory: &&SignedMemory| !self.touched.contains(memory.path());
-        let texts: Vec<(&MemoryPath, &str)> = base
-            .iter()
-            .filter(stays)
-            .map(|memory| (memory.path(), memory.text()))
-            .chain(self.approved.values().map(|approved| (approved.path(), approved.text())))
-            .collect();
-        let others = texts.iter().filter(|(other, _)| *other != path && Some(*other) != moves).map(|(_, text)| *text);
-        Elsewhere::of_texts(others, texts.iter().map(|(_, text)| *text))
     }
 }
 
