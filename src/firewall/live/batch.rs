@@ -58,7 +58,7 @@ pub struct Batch<'f> {
     firewall: &'f mut Firewall,
     head: Arc<Head>,
     ground: Ground,
-    adopted: [Adopted; 1],
+    adopted: Vec<Adopted>,
     approved: BTreeMap<MemoryPath, Approved>,
     removed: BTreeSet<MemoryPath>,
     /// Every path that this batch changed.
@@ -75,7 +75,7 @@ impl Firewall {
     pub fn batch(&mut self) -> Result<Batch<'_>, FirewallError> {
         let head = self.live_head()?;
         let ground = self.ground()?;
-        let adopted = [self.adopted_from(ground.base())?];
+        let adopted = vec![self.adopted_from(ground.base())?];
         let told = Told::default();
         Ok(Batch {
             firewall: self,
@@ -92,6 +92,17 @@ impl Firewall {
 }
 
 impl Batch<'_> {
+    /// Vouches for the statements of a signed version of another store of this deployment: its gate admitted them.
+    pub(in crate::firewall) fn adopt(&mut self, copy: &crate::ledger::SignedVersion) -> Result<(), FirewallError> {
+        self.adopted.push(self.firewall.adopted_from(Some(copy))?);
+        Ok(())
+    }
+
+    /// The store's name in statements: whose principals may write here.
+    pub const fn store_name(&self) -> &crate::domain::StoreName {
+        &self.firewall.config.settings.store
+    }
+
     /// Judges a write that was scanned already; `moves` is the path that it is renamed from. All or nothing: one held
     /// note holds the whole write.
     ///
