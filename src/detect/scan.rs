@@ -114,6 +114,14 @@ impl Scanner {
         made.insert(levels, scanner.clone());
         Ok(scanner)
     }
+    /// A scanner that knows no rule: only a benchmark asks for it, to see what rules cost.
+    ///
+    /// # Errors
+    /// As [`Scanner::builtin`].
+    pub fn dangerous_without_rules() -> Result<Self, RuleSetError> {
+        let none: [(&str, &str); 0] = [];
+        Ok(Self::new(Arc::new(RuleSet::from_packs(none)?), Budget::default()))
+    }
     /// Which rules run and which of them may hold.
     pub fn levels(&self) -> Levels {
         self.core.levels()

@@ -311,6 +311,17 @@ impl Service {
         Ok(shown(&row))
     }
 
+    /// Refuses what the hosted service takes here: files.
+    ///
+    /// # Errors
+    /// Always: stores are attached when the session is made.
+    pub fn add_resource(&self, caller: &Caller, id: &str) -> Result<Value, ServiceError> {
+        Self::require(caller, Scope::StoreWrite)?;
+        self.session_row(&caller.workspace, id)?;
+        let message = "resources: stores are attached when the session is made; files are not served here".to_owned();
+        Err(ServiceError::NotServed { message, code: "resource_type_not_served" })
+    }
+
     /// Archives a session: nothing can be sent to it any more.
     ///
     /// # Errors

@@ -112,9 +112,8 @@ pub(super) async fn resources(State(app): State<App>, Auth(caller): Auth, Path(i
     Ok(Answer(json!({ "data": session["resources"], "next_page": null })))
 }
 
-pub(super) async fn add_resource(Auth(_): Auth) -> Reply {
-    let message = "resources: stores are attached when the session is made; files are not served here".to_owned();
-    Err(ServiceError::NotServed { message, code: "resource_type_not_served" }.into())
+pub(super) async fn add_resource(State(app): State<App>, Auth(caller): Auth, Path(id): Path<String>) -> Reply {
+    app.run(move |service| service.add_resource(&caller, &id)).await.map(Answer)
 }
 
 pub(super) async fn events(State(app): State<App>, Auth(caller): Auth, Path(id): Path<String>, query: Query) -> Reply {
