@@ -27,6 +27,7 @@ mod kinds;
 mod ledger;
 mod ledger_faults;
 mod levels;
+mod live;
 mod notes;
 mod provenance;
 mod readme;
