@@ -272,7 +272,7 @@ def main() -> None:
     server = harness.Server()
     reader = ""
     try:
-        reader = server.make_key("reader", "viewer")
+        reader = server.make_key("reader", "auditor")
     except RuntimeError as error:
         print(f"# no reading key: {str(error).splitlines()[-1]}")
     with server:
