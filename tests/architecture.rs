@@ -81,7 +81,7 @@ const FORBIDDEN_TRAITS: &[&str] = &["Clone", "Copy", "Default", "Deserialize", "
 const WORLD: &[(&str, &[&str])] = &[
     ("std::fs", &["store", "config", "firewall", "service", "auditor", "cli"]),
     ("std::env", &["config", "cli"]),
-    ("std::net", &[]),
+    ("std::net", &["http", "cli"]),
     ("std::process::Command", &["firewall", "cli"]),
     ("SystemTime::now", &["firewall", "service", "auditor", "cli"]),
     ("Instant::now", &["firewall", "http", "auditor", "cli"]),
