@@ -56,9 +56,9 @@ pub(super) async fn list(State(app): State<App>, Auth(caller): Auth, query: Quer
         limit: query.limit(20, 100)?,
         page: query.one("page")?,
     };
-    let found = app.run(move |service| service.list_sessions(&caller, &request)).await?;
+    let (found, previous) = app.run(move |service| service.list_sessions(&caller, &request)).await?;
     let mut value = page(found);
-    value["prev_page"] = Value::Null;
+    value["prev_page"] = previous.into();
     Ok(Answer(value))
 }
 
