@@ -19,6 +19,7 @@ mod sessions;
 mod stores;
 mod tool;
 mod versions;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use sessions::{SessionCreate, SessionList, SessionUpdate};
 pub use stores::{Metadata, MetadataPatch, StoreCreate, StoreList, StoreUpdate};
 pub use tool::{Command, ToolAnswer};
 pub use versions::VersionList;
+pub use webhooks::{Answer, Deliver, Post, Retry, Webhook, WebhookCreate};
 
 use cursor::Cursors;
 use live::LiveStores;
@@ -69,6 +71,8 @@ pub struct Options {
     pub open_stores: usize,
     /// Dreams that run at once.
     pub dream_workers: usize,
+    /// How failed deliveries of webhooks are tried again.
+    pub webhook_retry: Retry,
 }
 
 impl Options {
@@ -82,6 +86,7 @@ impl Options {
             memories_per_store: 10_000,
             open_stores: 64,
             dream_workers: 1,
+            webhook_retry: Retry::default(),
         }
     }
 }
@@ -103,6 +108,8 @@ pub struct Service {
     stores: LiveStores,
     hub: events::Hub,
     dreams: dreams::Queue,
+    endpoints: webhooks::Endpoints,
+    deliveries: webhooks::Queue,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
     lock: Option<std::fs::File>,
@@ -182,6 +189,8 @@ impl Service {
             credentials_at: AtomicI64::new(0),
             hub: events::Hub::default(),
             dreams: dreams::Queue::default(),
+            endpoints: webhooks::Endpoints::default(),
+            deliveries: webhooks::Queue::default(),
             stopping: AtomicBool::new(false),
             lock,
             options,
@@ -194,6 +203,7 @@ impl Service {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.dreams.stop();
+        self.deliveries.stop();
         self.stores.close_all();
         let _ = self.db.checkpoint();
     }
