@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::auth::Scope;
 use crate::domain::PrincipalId;
 use crate::firewall::{Decided, FirewallError};
+use crate::gate::HeldState;
 
 use super::{Caller, Service, ServiceError};
 
@@ -56,11 +57,18 @@ impl Service {
         id: &str,
         decision: ReviewDecision,
     ) -> Result<Value, ServiceError> {
-        Self::require(caller, Scope::ReviewDecide)?;
+        // Who only gives second opinions may not be the first.
+        let second_only = !caller.role.may(Scope::ReviewDecide);
+        if second_only {
+            Self::require(caller, Scope::ReviewSecond)?;
+        }
         let live = self.live(&caller.workspace, store)?;
         let (wanted, who) = (id.to_owned(), PrincipalId::new(caller.name.clone()));
         let ReviewDecision { release, digest, reason, note } = decision;
         let decided = live.with(move |firewall| match release {
+            _ if second_only && firewall.held_item(&wanted)?.state != HeldState::AwaitsSecond => {
+                Err(FirewallError::NoItem { id: wanted })
+            }
             true => firewall.release(&wanted, &who, &digest, &reason, note),
             false => firewall.destroy(&wanted, &who, &digest, &reason, note),
         })?;
