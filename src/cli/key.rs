@@ -68,15 +68,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
                 }
                 None => None,
             };
-            let secret = match secret_from_env {
-                Some(variable) => Some(
-                    std::env::var(variable)
-                        .ok()
-                        .filter(|text| !text.is_empty())
-                        .ok_or_else(|| CliError::Usage("the variable of --secret-from-env is not set".to_owned()))?,
-                ),
-                None => None,
-            };
+            let secret = secret_from_env.as_deref().map(from_environment).transpose()?;
             let made = service.create_key(workspace.as_deref(), name, role, expires, secret.as_deref())?;
             let key = if secret.is_some() { None } else { Some(made.key.expose()) };
             let credential = &made.credential;
@@ -121,4 +113,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// A secret that stands in a variable: never an argument, which every process of the machine can read.
+pub(super) fn from_environment(variable: &str) -> Result<String, CliError> {
+    let text = std::env::var(variable).ok().filter(|text| !text.is_empty());
+    text.ok_or_else(|| CliError::Usage("the variable of --secret-from-env is not set".to_owned()))
 }

@@ -38,6 +38,7 @@ pub mod serve;
 pub mod show;
 pub mod verify;
 pub mod version;
+pub mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -113,6 +114,8 @@ pub enum Command {
     Serve(serve::Args),
     /// API keys of a server
     Key(key::Args),
+    /// Who is told of what happens on a server
+    Webhook(webhook::Args),
     /// Grade sessions against a rubric
     Grade(grade::Args),
     /// Watch grades for changes, version by version
@@ -169,6 +172,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Rollback(args) => rollback::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Key(args) => key::run(args, context),
+        Command::Webhook(args) => webhook::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),

@@ -14,7 +14,7 @@ use super::context::write_whole;
 use super::{CliError, Context, Exit, Format, stop};
 use crate::auth::CredentialRole;
 use crate::domain::PrincipalId;
-use crate::http::{App, ListenOptions, bind};
+use crate::http::{App, ListenOptions, Network, bind};
 use crate::service::{Options, Service};
 
 /// Arguments of `memgate serve`.
@@ -62,6 +62,12 @@ pub struct Args {
     /// Policy file of new stores [default: the documented default]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Network that webhooks may go to although it is not public, e.g. 10.0.0.0/8; repeat for several
+    #[arg(long, value_name = "NETWORK")]
+    pub webhook_allow: Vec<Network>,
+    /// Roots that webhooks trust beside the built-in ones, PEM
+    #[arg(long, value_name = "FILE")]
+    pub webhook_trust: Option<PathBuf>,
     /// Log lines: plain or JSON; neither holds memory text
     #[arg(long, value_name = "text|json", default_value = "text", value_parser = ["text", "json"])]
     pub log: String,
@@ -98,7 +104,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     };
     logging(args);
     let working = stop::Working::begin()?;
+    let transport = super::webhook::transport(&args.webhook_allow, args.webhook_trust.as_deref())?;
     let service = Service::open(options)?;
+    service.start_webhooks(&transport)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| CliError::Listen { verb: "start the runtime", source: e })?;
     let listen = ListenOptions {

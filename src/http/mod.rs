@@ -11,6 +11,7 @@ mod error;
 mod extract;
 mod fields;
 mod listen;
+mod outbound;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,7 @@ use tokio::sync::Semaphore;
 use crate::service::{Service, ServiceError};
 
 pub use listen::{Bound, ListenOptions, Tls, bind};
+pub use outbound::{BadNetwork, Network, Outbound};
 
 use error::ApiError;
 

@@ -121,6 +121,7 @@ impl Service {
         }
         row.body["updated_at"] = json!(now());
         self.db.append_events(&row, &all)?;
+        self.tell_session(&row.workspace, session, &all)?;
         self.hub.publish(session, &all);
         Ok(echo)
     }
@@ -129,6 +130,7 @@ impl Service {
     pub(super) fn emit(&self, row: &ObjectRow, events: &[Value]) -> Result<(), ServiceError> {
         let rows = events.iter().map(|event| kept(event.clone(), now())).collect::<Result<Vec<_>, _>>()?;
         self.db.append_events(row, &rows)?;
+        self.tell_session(&row.workspace, &row.id, &rows)?;
         self.hub.publish(&row.id, &rows);
         Ok(())
     }

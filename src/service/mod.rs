@@ -19,6 +19,7 @@ mod sessions;
 mod stores;
 mod tool;
 mod versions;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use sessions::{SessionCreate, SessionList, SessionUpdate};
 pub use stores::{Metadata, MetadataPatch, StoreCreate, StoreList, StoreUpdate};
 pub use tool::{Command, ToolAnswer};
 pub use versions::VersionList;
+pub use webhooks::{Answer, Deliver, Post, Retry, Webhook, WebhookCreate};
 
 use cursor::Cursors;
 use live::LiveStores;
@@ -72,6 +74,8 @@ pub struct Options {
     /// Stores are opened without any rule: only a benchmark asks for this, to see what the rules cost.
     #[doc(hidden)]
     pub dangerous_unscanned: bool,
+    /// How failed deliveries of webhooks are tried again.
+    pub webhook_retry: Retry,
 }
 
 impl Options {
@@ -86,6 +90,7 @@ impl Options {
             open_stores: 64,
             dream_workers: 1,
             dangerous_unscanned: false,
+            webhook_retry: Retry::default(),
         }
     }
 }
@@ -107,6 +112,8 @@ pub struct Service {
     stores: LiveStores,
     hub: events::Hub,
     dreams: dreams::Queue,
+    endpoints: webhooks::Endpoints,
+    deliveries: webhooks::Queue,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
     lock: Option<std::fs::File>,
@@ -186,6 +193,8 @@ impl Service {
             credentials_at: AtomicI64::new(0),
             hub: events::Hub::default(),
             dreams: dreams::Queue::default(),
+            endpoints: webhooks::Endpoints::default(),
+            deliveries: webhooks::Queue::default(),
             stopping: AtomicBool::new(false),
             lock,
             options,
@@ -198,6 +207,7 @@ impl Service {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.dreams.stop();
+        self.deliveries.stop();
         self.stores.close_all();
         let _ = self.db.checkpoint();
     }

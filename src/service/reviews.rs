@@ -76,13 +76,15 @@ impl Service {
             Err(FirewallError::NoItem { .. }) => return Err(ServiceError::Unknown { what: "held item" }),
             other => other?,
         };
-        let about = json!({ "memory_store": store, "review": id, "key": caller.id, "release": release });
-        self.audit(&caller.workspace, "review.decided", &about)?;
-        Ok(match decided {
+        let answer = match decided {
             Decided::Released { version } => json!({ "outcome": "released", "version": version }),
             Decided::AwaitsSecond => json!({ "outcome": "awaits_second" }),
             Decided::Destroyed => json!({ "outcome": "destroyed" }),
-        })
+        };
+        let about = json!({ "memory_store": store, "review": id, "key": caller.id, "release": release,
+            "outcome": answer["outcome"] });
+        self.audit(&caller.workspace, "review.decided", &about)?;
+        Ok(answer)
     }
 
     /// Signed versions of a store, oldest first.

@@ -163,6 +163,7 @@ impl Service {
         };
         let events = self.receive(caller, &row, &request.initial_events, true)?;
         self.db.append_events(&row, &events)?;
+        self.tell_session(&row.workspace, &row.id, &events)?;
         self.audit(&caller.workspace, "session.created", &json!({ "session": row.id, "key": caller.id }))?;
         Ok(shown(&row))
     }
@@ -329,6 +330,7 @@ impl Service {
         row.body["metadata"] = json!(patched(metadata_of(&row.body), &change.metadata)?);
         row.body["updated_at"] = json!(now());
         self.db.put(Table::Session, &row)?;
+        self.audit(&caller.workspace, "session.updated", &json!({ "session": id, "key": caller.id }))?;
         Ok(shown(&row))
     }
 

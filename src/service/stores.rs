@@ -143,7 +143,8 @@ impl Service {
         // The folder first: a row without one would be a store that cannot be read.
         self.stores.make(&row.id)?;
         self.db.put(Table::MemoryStore, &row)?;
-        self.audit(workspace, "memory_store.created", &json!({ "memory_store": row.id }))?;
+        let about = json!({ "memory_store": row.id, "hidden": state == "hidden" });
+        self.audit(workspace, "memory_store.created", &about)?;
         Ok(row)
     }
 

@@ -10,6 +10,10 @@ use crate::domain::{Digest, Timestamp};
 
 use super::{StoreError, folder};
 
+mod ops;
+
+pub use ops::{DeliveryRow, ScheduleRow, WebhookRow};
+
 const LAYOUT: i64 = 1;
 
 const SCHEMA: &str = "
@@ -181,6 +185,7 @@ impl ServerDb {
                 });
             }
         }
+        connection.execute_batch(ops::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
