@@ -36,21 +36,59 @@ pub(super) struct Hit {
 #[derive(Debug)]
 pub(super) struct Engine {
     lexicon: Lexicon,
-    /// By literal: sets it belongs to.
-    members: Vec<Vec<Member>>,
-    sets: usize,
+    /// By literal: the sets it belongs to.
+    members: Lists<Member>,
+    /// By literal: the links it belongs to the rarest set of.
+    wakes: Lists<Member>,
+    /// By set: its literals.
+    sets: Lists<Member>,
     links: Vec<Link>,
-    /// By set: the links it is the rarest of.
-    wakes: Vec<Vec<u32>>,
     probes: Vec<Probe>,
 }
 
-/// A set that a literal belongs to, with the word borders it needs on its left and right for that.
+/// Lists behind each other.
+#[derive(Debug)]
+struct Lists<T> {
+    ends: Vec<u32>,
+    all: Vec<T>,
+}
+
+impl<T> Lists<T> {
+    fn new(lists: impl IntoIterator<Item = Vec<T>>) -> Self {
+        let (mut ends, mut all) = (vec![0], Vec::new());
+        for list in lists {
+            all.extend(list);
+            ends.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        }
+        Self { ends, all }
+    }
+    #[inline]
+    fn get(&self, at: u32) -> &[T] {
+        let at = at as usize;
+        match self.ends.get(at..at + 2) {
+            Some(&[from, to]) => self.all.get(from as usize..to as usize).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+    fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+}
+
+/// A set, a link or a literal that something belongs to, with the word borders that a literal needs on its left
+/// and right for that.
 #[derive(Clone, Copy, Debug)]
 struct Member {
-    set: u32,
+    of: u32,
     left: bool,
     right: bool,
+}
+
+impl Member {
+    /// True when a literal that stands here belongs.
+    const fn fits(self, seen: &Seen) -> bool {
+        !(self.left && seen.left) && !(self.right && seen.right)
+    }
 }
 
 /// A chain of one probe.
@@ -64,17 +102,49 @@ struct Link {
     trail: Reach,
 }
 
+/// A literal that stands in the block.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    literal: u32,
+    /// The one before that is the same literal, counted from one; zero when there is none.
+    previous: u32,
+    start: usize,
+    end: usize,
+    /// Whether a word goes on to the left and to the right of it.
+    left: bool,
+    right: bool,
+}
+
 /// Working memory of one scan.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// By set: where its literals stand in this block.
-    seen: Vec<Vec<(usize, usize)>>,
-    touched: Vec<u32>,
+    /// Literals of this block, by where they begin.
+    seen: Vec<Seen>,
+    /// By literal: the last of them, counted from one.
+    last: Vec<u32>,
+    /// Blocks so far: what was noted in another block is void.
+    block: u32,
+    /// By link: the block it was looked at in.
+    followed: Vec<u32>,
+    /// By set: the block its places were gathered in, and the places.
+    places: Vec<(u32, Vec<(usize, usize)>)>,
     /// Beginnings of chains so far: where the first literal begins, where the last ends.
     begun: Vec<(usize, usize)>,
     longer: Vec<(usize, usize)>,
     windows: Vec<(u32, usize, usize)>,
     line: String,
+}
+
+impl Scratch {
+    fn fit(&mut self, engine: &Engine) {
+        let (literals, sets) = (engine.members.len(), engine.sets.len());
+        if self.last.len() != literals || self.followed.len() != engine.links.len() || self.places.len() != sets {
+            *self = Self::default();
+            self.last.resize(literals, 0);
+            self.followed.resize(engine.links.len(), 0);
+            self.places.resize(sets, (0, Vec::new()));
+        }
+    }
 }
 
 impl Engine {
@@ -100,14 +170,14 @@ impl Engine {
             }
             probes.push(probe);
         }
-        let mut wakes = vec![Vec::new(); sets.len()];
+        let mut woken = vec![Vec::new(); sets.len()];
         for (link, set) in (0_u32..).zip(rarest) {
-            wakes[set as usize].push(link);
+            woken[set as usize].push(link);
         }
         let mut literals: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
         for (set, &number) in &sets {
             for literal in set {
-                let member = Member { set: number, left: literal.left, right: literal.right };
+                let member = Member { of: number, left: literal.left, right: literal.right };
                 literals.entry(&literal.text).or_default().push(member);
             }
         }
@@ -115,8 +185,20 @@ impl Engine {
             let place = if members.iter().all(|m| m.left) { Place::Word } else { Place::Any };
             ((*text).to_owned(), place)
         }));
-        let members = literals.into_values().collect();
-        Self { lexicon, members, sets: sets.len(), links, wakes, probes }
+        let mut of_sets = vec![Vec::new(); sets.len()];
+        let mut wakes = Vec::with_capacity(literals.len());
+        for (number, members) in (0_u32..).zip(literals.values()) {
+            for member in members {
+                of_sets[member.of as usize].push(Member { of: number, ..*member });
+            }
+            let links = |member: &Member| {
+                let (set, member) = (member.of as usize, *member);
+                woken[set].iter().map(move |&link| Member { of: link, ..member })
+            };
+            wakes.push(members.iter().flat_map(links).collect());
+        }
+        let members = Lists::new(literals.into_values());
+        Self { lexicon, members, wakes: Lists::new(wakes), sets: Lists::new(of_sets), links, probes }
     }
 
     pub(super) fn probes(&self) -> &[Probe] {
@@ -138,32 +220,32 @@ impl Engine {
     ) {
         let bytes = folded.text.as_bytes();
         *steps += bytes.len() as u64;
-        scratch.seen.resize(self.sets, Vec::new());
+        scratch.fit(self);
         // A character is up to four bytes, and in ASCII text one.
         let width = if folded.text.is_ascii() { 1 } else { 4 };
         let mut from = 0;
         while from < bytes.len() {
             // No literal holds a line break, so each block begins anew.
             let to = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |i| from + i);
+            let Scratch { seen, last, .. } = scratch;
+            let mut wakes = false;
             self.lexicon.find(bytes, (from, to), |literal, start, end| {
                 let left = start > from && is_word(bytes[start - 1]);
                 let right = end < to && is_word(bytes[end]);
-                for member in &self.members[literal as usize] {
-                    if (member.left && left) || (member.right && right) {
-                        continue;
-                    }
-                    let seen = &mut scratch.seen[member.set as usize];
-                    if seen.is_empty() {
-                        scratch.touched.push(member.set);
-                    }
-                    seen.push((start, end));
+                wakes |= !self.wakes.get(literal).is_empty();
+                let previous = last.get(literal as usize).copied().unwrap_or_default();
+                seen.push(Seen { literal, previous, start, end, left, right });
+                if let Some(last) = last.get_mut(literal as usize) {
+                    *last = u32::try_from(seen.len()).unwrap_or(u32::MAX);
                 }
             });
-            if !scratch.touched.is_empty() {
+            if wakes {
                 self.follow(folded, (from, to), width, active, scratch);
                 self.search(text, folded, (from, to), scratch, steps, found);
-                for set in scratch.touched.drain(..) {
-                    scratch.seen[set as usize].clear();
+            }
+            for seen in scratch.seen.drain(..) {
+                if let Some(last) = scratch.last.get_mut(seen.literal as usize) {
+                    *last = 0;
                 }
             }
             from = to + 1;
@@ -171,6 +253,8 @@ impl Engine {
     }
 
     /// Notes the window of every chain that stands in the block.
+    ///
+    /// Only the rarest set of a chain wakes it; the places of its other sets are gathered when it does.
     fn follow(
         &self,
         folded: &Folded,
@@ -179,32 +263,74 @@ impl Engine {
         active: &[bool],
         scratch: &mut Scratch,
     ) {
-        let Scratch { seen, touched, begun, longer, windows, .. } = scratch;
+        let Scratch { seen, last, block, followed, places, begun, longer, windows, .. } = scratch;
         let bytes = folded.text.as_bytes();
-        for &set in touched.iter() {
-            for link in self.wakes[set as usize].iter().map(|&link| &self.links[link as usize]) {
-                if !active[link.probe as usize] || link.steps.iter().any(|step| seen[step.0 as usize].is_empty()) {
+        *block = block.wrapping_add(1);
+        if *block == 0 {
+            // After so many blocks the numbers begin again.
+            followed.fill(0);
+            places.iter_mut().for_each(|place| place.0 = 0);
+            *block = 1;
+        }
+        for one in seen.iter() {
+            for wake in self.wakes.get(one.literal) {
+                let Some(link) = self.links.get(wake.of as usize) else { continue };
+                if !wake.fits(one) || !active[link.probe as usize] || followed[wake.of as usize] == *block {
+                    continue;
+                }
+                followed[wake.of as usize] = *block;
+                let gathered = link.steps.iter().all(|&(set, _)| {
+                    let place = &mut places[set as usize];
+                    if place.0 != *block {
+                        place.0 = *block;
+                        self.gather(set, seen, last, &mut place.1);
+                    }
+                    !place.1.is_empty()
+                });
+                if !gathered {
                     continue;
                 }
                 let mut steps = link.steps.iter();
                 begun.clear();
-                let first = steps.next().into_iter().flat_map(|step| &seen[step.0 as usize]);
+                let first = steps.next().into_iter().flat_map(|step| &places[step.0 as usize].1);
                 let stands = |at: usize| link.before.as_ref().is_none_or(|before| follows(folded, from, at, before));
                 begun.extend(first.filter(|(start, _)| stands(*start)));
-                if begun.is_empty() {
-                    continue;
-                }
                 for &(set, gap) in steps {
-                    joined(begun, &seen[set as usize], gap.map(|gap| gap.saturating_mul(width)), longer);
-                    std::mem::swap(begun, longer);
                     if begun.is_empty() {
                         break;
                     }
+                    joined(begun, &places[set as usize].1, gap.map(|gap| gap.saturating_mul(width)), longer);
+                    std::mem::swap(begun, longer);
                 }
                 for &(start, end) in begun.iter() {
                     let low = walk_left(bytes, from, start, link.lead, width);
                     let high = walk_right(bytes, to, end, link.trail, width);
                     windows.push((link.probe, low, high));
+                }
+            }
+        }
+    }
+
+    /// Where the literals of a set stand in the block, by where they begin.
+    fn gather(&self, set: u32, seen: &[Seen], last: &[u32], places: &mut Vec<(usize, usize)>) {
+        places.clear();
+        let literals = self.sets.get(set);
+        if literals.len() <= 4 * seen.len() {
+            for member in literals {
+                let mut at = last.get(member.of as usize).copied().unwrap_or_default();
+                while let Some(one) = at.checked_sub(1).and_then(|at| seen.get(at as usize)) {
+                    if member.fits(one) {
+                        places.push((one.start, one.end));
+                    }
+                    at = one.previous;
+                }
+            }
+            places.sort_unstable();
+        } else {
+            for one in seen {
+                let fits = |member: &Member| member.of == set && member.fits(one);
+                if self.members.get(one.literal).iter().any(fits) {
+                    places.push((one.start, one.end));
                 }
             }
         }
