@@ -35,7 +35,7 @@ const WAYS: usize = 64;
 /// a hundredth of looking at a window.
 const RATIO: u64 = 30;
 /// A set found more often than this, per million words of honest text, tells too little beside a rarer one.
-const COMMON: u64 = 20_000;
+const COMMON: u64 = 60_000;
 
 /// A string, and whether it ends at the border of a word on its left and on its right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -464,10 +464,9 @@ fn chain(way: Way) -> Option<Chain> {
     chain.steps[0].gap = Reach::NONE;
     // A step is worth what it keeps away from the pattern: beside a rare one, a common one is not.
     let often = |chain: &Chain, i: usize| common::frequency(&chain.steps[i].set);
-    let rarest = often(&chain, chain.rarest());
     while chain.steps.len() > 1 {
         let most = (0..chain.steps.len()).max_by_key(|&i| often(&chain, i))?;
-        if chain.steps.len() <= STEPS && often(&chain, most) <= COMMON.min(1_000.max(RATIO * rarest)) {
+        if chain.steps.len() <= STEPS && often(&chain, most) <= COMMON {
             break;
         }
         chain.drop_step(most);
