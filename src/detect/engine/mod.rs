@@ -95,7 +95,7 @@ impl Member {
 #[derive(Debug)]
 struct Link {
     probe: u32,
-    before: Option<Before>,
+    before: Option<Opening>,
     /// Sets, each with the most characters between the one before and itself.
     steps: Vec<(u32, Option<usize>)>,
     lead: Reach,
@@ -166,7 +166,7 @@ impl Engine {
                 let steps: Vec<_> = chain.steps.iter().map(&mut set).collect();
                 rarest.push(steps[rare].0);
                 let Chain { before, lead, trail, .. } = chain;
-                links.push(Link { probe: number, before, steps, lead, trail });
+                links.push(Link { probe: number, before: before.map(Opening::new), steps, lead, trail });
             }
             probes.push(probe);
         }
@@ -293,7 +293,7 @@ impl Engine {
                 let mut steps = link.steps.iter();
                 begun.clear();
                 let first = steps.next().into_iter().flat_map(|step| &places[step.0 as usize].1);
-                let stands = |at: usize| link.before.as_ref().is_none_or(|before| follows(folded, from, at, before));
+                let stands = |at: usize| link.before.as_ref().is_none_or(|before| before.stands(folded, from, at));
                 begun.extend(first.filter(|(start, _)| stands(*start)));
                 for &(set, gap) in steps {
                     if begun.is_empty() {
@@ -440,21 +440,53 @@ fn joined(begun: &[(usize, usize)], seen: &[(usize, usize)], gap: Option<usize>,
     }
 }
 
-/// True when one of the strings ends at `at`, or nothing but marks and numbers stands between it and the start
-/// of its line.
-fn follows(folded: &Folded, from: usize, at: usize, before: &Before) -> bool {
-    let bytes = &folded.text.as_bytes()[..at];
-    if before.ends.iter().any(|text| bytes.ends_with(text.as_bytes())) {
-        return true;
+/// What has to stand directly before a literal, ready to be looked for.
+#[derive(Debug)]
+struct Opening {
+    line: bool,
+    /// Strings of one byte.
+    bytes: [bool; 256],
+    /// Longer ones by their last two bytes.
+    longer: Vec<([u8; 2], String)>,
+}
+
+impl Opening {
+    fn new(before: Before) -> Self {
+        let (mut bytes, mut longer) = ([false; 256], Vec::new());
+        for text in before.ends {
+            match *text.as_bytes() {
+                [] => {}
+                [one] => bytes[usize::from(one)] = true,
+                [.., a, b] => longer.push(([a, b], text)),
+            }
+        }
+        longer.sort_unstable();
+        Self { line: before.line, bytes, longer }
     }
-    if !before.line {
-        return false;
+
+    /// True when one of the strings ends at `at`, or nothing but marks and numbers stands between it and the start
+    /// of its line.
+    fn stands(&self, folded: &Folded, from: usize, at: usize) -> bool {
+        let bytes = &folded.text.as_bytes()[..at];
+        if bytes.last().is_some_and(|last| self.bytes[usize::from(*last)]) {
+            return true;
+        }
+        if let &[.., a, b] = bytes {
+            let first = self.longer.partition_point(|(end, _)| *end < [a, b]);
+            let mut same = self.longer[first..].iter().take_while(|(end, _)| *end == [a, b]);
+            if same.any(|(_, text)| bytes.ends_with(text.as_bytes())) {
+                return true;
+            }
+        }
+        if !self.line {
+            return false;
+        }
+        let mut start = at;
+        while start > from && !bytes[start - 1].is_ascii_alphabetic() {
+            start -= 1;
+        }
+        start == from || soft_between(folded, start, at)
     }
-    let mut start = at;
-    while start > from && !bytes[start - 1].is_ascii_alphabetic() {
-        start -= 1;
-    }
-    start == from || soft_between(folded, start, at)
 }
 
 /// True when a line begins in `start..at`.
