@@ -4,6 +4,8 @@
 //! leave it before their end. What may begin inside a word is looked for at every byte, behind a filter that stays in
 //! the first-level cache. Own design; the trie is a double array (Aoe 1989), the hash is Fibonacci hashing.
 
+use std::collections::VecDeque;
+
 /// Bits of the filter, by the upper bits of a hash: 8 KiB, so that all of it stays in the first-level cache.
 const BITS: u32 = 16;
 /// Bytes that are hashed at most before the trie is walked inside of a word.
@@ -110,8 +112,9 @@ const TRIES: usize = 32;
 impl Builder<'_> {
     /// Hangs literals under `root`: positions of `self.literals`, sorted by their bytes.
     fn hang(&mut self, root: u32, list: Vec<u32>) {
-        let mut waiting = vec![(root, list, 0_usize)];
-        while let Some((node, list, depth)) = waiting.pop() {
+        // By depth: the nodes that every word passes through stand together.
+        let mut waiting = VecDeque::from([(root, list, 0_usize)]);
+        while let Some((node, list, depth)) = waiting.pop_front() {
             let bytes = |at: u32| self.literals.get(at as usize).map_or(&[][..], |l| l.0);
             let number = |at: u32| self.literals.get(at as usize).map_or(0, |l| l.1);
             let mut base = 0;
@@ -129,15 +132,17 @@ impl Builder<'_> {
                 rest => {
                     let byte = |at: u32| bytes(at).get(depth).copied().unwrap_or_default();
                     let groups: Vec<&[u32]> = rest.chunk_by(|a, b| byte(*a) == byte(*b)).collect();
-                    let codes: Vec<u8> =
-                        groups.iter().map(|group| self.codes[usize::from(group.first().map_or(0, |a| byte(*a)))]).collect();
+                    let codes: Vec<u8> = groups
+                        .iter()
+                        .map(|group| self.codes[usize::from(group.first().map_or(0, |a| byte(*a)))])
+                        .collect();
                     let groups: Vec<Vec<u32>> = groups.into_iter().map(<[u32]>::to_vec).collect();
                     let at = self.place(&codes);
                     base |= at;
                     for (group, code) in groups.into_iter().zip(codes) {
                         let child = at + u32::from(code);
                         self.units[child as usize].parent = node;
-                        waiting.push((child, group, depth + 1));
+                        waiting.push_back((child, group, depth + 1));
                     }
                 }
             }
@@ -275,7 +280,10 @@ impl Lexicon {
                 let (from, length) = self.spans[number as usize];
                 let (from, length) = (from as usize, length as usize);
                 let rest = &self.text[from + (at - start)..from + length];
-                if block.get(at..start + length) == Some(rest) {
+                // Nearly always the next byte is another one.
+                if rest.first().is_none_or(|first| block.get(at) == Some(first))
+                    && block.get(at..start + length) == Some(rest)
+                {
                     found(number, start, start + length);
                 }
                 return;

@@ -13,6 +13,7 @@ mod probe;
 use std::collections::BTreeMap;
 
 use self::chain::{Before, Chain, Literal, Reach, Step};
+pub(super) use self::forms::Form;
 use self::lexicon::{Lexicon, Place, is_word};
 pub(super) use self::probe::{Probe, Target};
 use super::normalize::{self, Folded};
@@ -36,13 +37,15 @@ pub(super) struct Hit {
 #[derive(Debug)]
 pub(super) struct Engine {
     lexicon: Lexicon,
-    /// By literal: the sets it belongs to.
+    /// By literal: the sets it belongs to that do not stand alone in their chain.
     members: Lists<Member>,
     /// By literal: the links it belongs to the rarest set of.
     wakes: Lists<Member>,
     /// By set: its literals.
     sets: Lists<Member>,
     links: Vec<Link>,
+    /// By link: its sets, each with the most characters between the one before and itself.
+    steps: Lists<(u32, Option<usize>)>,
     probes: Vec<Probe>,
 }
 
@@ -95,9 +98,7 @@ impl Member {
 #[derive(Debug)]
 struct Link {
     probe: u32,
-    before: Option<Opening>,
-    /// Sets, each with the most characters between the one before and itself.
-    steps: Vec<(u32, Option<usize>)>,
+    before: Option<Box<Opening>>,
     lead: Reach,
     trail: Reach,
 }
@@ -126,6 +127,8 @@ pub(super) struct Scratch {
     block: u32,
     /// By link: the block it was looked at in.
     followed: Vec<u32>,
+    /// By set: the last block that one of its literals stands in, if anybody asked.
+    stands: Vec<u32>,
     /// By set: the block its places were gathered in, and the places.
     places: Vec<(u32, Vec<(usize, usize)>)>,
     /// Beginnings of chains so far: where the first literal begins, where the last ends.
@@ -142,6 +145,7 @@ impl Scratch {
             *self = Self::default();
             self.last.resize(literals, 0);
             self.followed.resize(engine.links.len(), 0);
+            self.stands.resize(sets, 0);
             self.places.resize(sets, (0, Vec::new()));
         }
     }
@@ -152,7 +156,7 @@ impl Engine {
     pub(super) fn new(items: impl IntoIterator<Item = (Probe, Vec<String>)>) -> Self {
         let mut sets: BTreeMap<Vec<Literal>, u32> = BTreeMap::new();
         let (mut probes, mut links) = (Vec::new(), Vec::new());
-        let mut rarest = Vec::new();
+        let (mut rarest, mut all_steps) = (Vec::new(), Vec::new());
         let items: Vec<(Probe, Vec<String>)> = items.into_iter().collect();
         let read = all_chains(&items);
         for ((number, (probe, _)), chains) in (0_u32..).zip(items).zip(read) {
@@ -165,8 +169,10 @@ impl Engine {
                 };
                 let steps: Vec<_> = chain.steps.iter().map(&mut set).collect();
                 rarest.push(steps[rare].0);
+                all_steps.push(steps);
                 let Chain { before, lead, trail, .. } = chain;
-                links.push(Link { probe: number, before: before.map(Opening::new), steps, lead, trail });
+                let before = before.map(|before| Box::new(Opening::new(before)));
+                links.push(Link { probe: number, before, lead, trail });
             }
             probes.push(probe);
         }
@@ -197,8 +203,13 @@ impl Engine {
             };
             wakes.push(members.iter().flat_map(links).collect());
         }
-        let members = Lists::new(literals.into_values());
-        Self { lexicon, members, wakes: Lists::new(wakes), sets: Lists::new(of_sets), links, probes }
+        let mut joined = vec![false; sets.len()];
+        for (set, _) in all_steps.iter().filter(|steps| steps.len() > 1).flatten() {
+            joined[*set as usize] = true;
+        }
+        let members = literals.into_values().map(|list| list.into_iter().filter(|m| joined[m.of as usize]).collect());
+        let (wakes, of_sets, steps) = (Lists::new(wakes), Lists::new(of_sets), Lists::new(all_steps));
+        Self { lexicon, members: Lists::new(members), wakes, sets: of_sets, links, steps, probes }
     }
 
     pub(super) fn probes(&self) -> &[Probe] {
@@ -263,34 +274,45 @@ impl Engine {
         active: &[bool],
         scratch: &mut Scratch,
     ) {
-        let Scratch { seen, last, block, followed, places, begun, longer, windows, .. } = scratch;
+        let Scratch { seen, last, block, followed, stands, places, begun, longer, windows, .. } = scratch;
         let bytes = folded.text.as_bytes();
         *block = block.wrapping_add(1);
         if *block == 0 {
             // After so many blocks the numbers begin again.
             followed.fill(0);
+            stands.fill(0);
             places.iter_mut().for_each(|place| place.0 = 0);
             *block = 1;
         }
+        let mut asked = false;
         for one in seen.iter() {
             for wake in self.wakes.get(one.literal) {
                 let Some(link) = self.links.get(wake.of as usize) else { continue };
-                if !wake.fits(one) || !active[link.probe as usize] || followed[wake.of as usize] == *block {
+                if followed[wake.of as usize] == *block || !wake.fits(one) || !active[link.probe as usize] {
                     continue;
                 }
                 followed[wake.of as usize] = *block;
-                let gathered = link.steps.iter().all(|&(set, _)| {
-                    let place = &mut places[set as usize];
+                let steps = self.steps.get(wake.of);
+                if steps.len() > 1 {
+                    if !asked {
+                        asked = true;
+                        for one in seen.iter() {
+                            let fitting = self.members.get(one.literal).iter().filter(|member| member.fits(one));
+                            fitting.for_each(|member| stands[member.of as usize] = *block);
+                        }
+                    }
+                    if steps.iter().any(|step| stands[step.0 as usize] != *block) {
+                        continue;
+                    }
+                }
+                for step in steps {
+                    let place = &mut places[step.0 as usize];
                     if place.0 != *block {
                         place.0 = *block;
-                        self.gather(set, seen, last, &mut place.1);
+                        self.gather(step.0, seen, last, &mut place.1);
                     }
-                    !place.1.is_empty()
-                });
-                if !gathered {
-                    continue;
                 }
-                let mut steps = link.steps.iter();
+                let mut steps = steps.iter();
                 begun.clear();
                 let first = steps.next().into_iter().flat_map(|step| &places[step.0 as usize].1);
                 let stands = |at: usize| link.before.as_ref().is_none_or(|before| before.stands(folded, from, at));
@@ -314,26 +336,16 @@ impl Engine {
     /// Where the literals of a set stand in the block, by where they begin.
     fn gather(&self, set: u32, seen: &[Seen], last: &[u32], places: &mut Vec<(usize, usize)>) {
         places.clear();
-        let literals = self.sets.get(set);
-        if literals.len() <= 4 * seen.len() {
-            for member in literals {
-                let mut at = last.get(member.of as usize).copied().unwrap_or_default();
-                while let Some(one) = at.checked_sub(1).and_then(|at| seen.get(at as usize)) {
-                    if member.fits(one) {
-                        places.push((one.start, one.end));
-                    }
-                    at = one.previous;
-                }
-            }
-            places.sort_unstable();
-        } else {
-            for one in seen {
-                let fits = |member: &Member| member.of == set && member.fits(one);
-                if self.members.get(one.literal).iter().any(fits) {
+        for member in self.sets.get(set) {
+            let mut at = last.get(member.of as usize).copied().unwrap_or_default();
+            while let Some(one) = at.checked_sub(1).and_then(|at| seen.get(at as usize)) {
+                if member.fits(one) {
                     places.push((one.start, one.end));
                 }
+                at = one.previous;
             }
         }
+        places.sort_unstable();
     }
 
     /// Runs the patterns on their windows, joined where they touch.
