@@ -187,13 +187,19 @@ impl Engine {
                 literals.entry(&literal.text).or_default().push(member);
             }
         }
+        // Frequent literals stand together: what belongs to them stays near the processor.
+        let mut literals: Vec<(&str, Vec<Member>)> = literals.into_iter().collect();
+        literals.sort_by_cached_key(|(text, members)| {
+            let [left, right] = [members.iter().all(|m| m.left), members.iter().all(|m| m.right)];
+            std::cmp::Reverse(common::frequency(&[Literal { text: (*text).to_owned(), left, right }]))
+        });
         let lexicon = Lexicon::new(literals.iter().map(|(text, members)| {
             let place = if members.iter().all(|m| m.left) { Place::Word } else { Place::Any };
             ((*text).to_owned(), place)
         }));
         let mut of_sets = vec![Vec::new(); sets.len()];
         let mut wakes = Vec::with_capacity(literals.len());
-        for (number, members) in (0_u32..).zip(literals.values()) {
+        for (number, (_, members)) in (0_u32..).zip(&literals) {
             for member in members {
                 of_sets[member.of as usize].push(Member { of: number, ..*member });
             }
@@ -207,7 +213,8 @@ impl Engine {
         for (set, _) in all_steps.iter().filter(|steps| steps.len() > 1).flatten() {
             joined[*set as usize] = true;
         }
-        let members = literals.into_values().map(|list| list.into_iter().filter(|m| joined[m.of as usize]).collect());
+        let members =
+            literals.into_iter().map(|(_, list)| list.into_iter().filter(|m| joined[m.of as usize]).collect());
         let (wakes, of_sets, steps) = (Lists::new(wakes), Lists::new(of_sets), Lists::new(all_steps));
         Self { lexicon, members: Lists::new(members), wakes, sets: of_sets, links, steps, probes }
     }
@@ -238,27 +245,14 @@ impl Engine {
         while from < bytes.len() {
             // No literal holds a line break, so each block begins anew.
             let to = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |i| from + i);
-            let Scratch { seen, last, .. } = scratch;
-            let mut wakes = false;
+            scratch.seen.clear();
             self.lexicon.find(bytes, (from, to), |literal, start, end| {
                 let left = start > from && is_word(bytes[start - 1]);
                 let right = end < to && is_word(bytes[end]);
-                wakes |= !self.wakes.get(literal).is_empty();
-                let previous = last.get(literal as usize).copied().unwrap_or_default();
-                seen.push(Seen { literal, previous, start, end, left, right });
-                if let Some(last) = last.get_mut(literal as usize) {
-                    *last = u32::try_from(seen.len()).unwrap_or(u32::MAX);
-                }
+                scratch.seen.push(Seen { literal, previous: 0, start, end, left, right });
             });
-            if wakes {
-                self.follow(folded, (from, to), width, active, scratch);
-                self.search(text, folded, (from, to), scratch, steps, found);
-            }
-            for seen in scratch.seen.drain(..) {
-                if let Some(last) = scratch.last.get_mut(seen.literal as usize) {
-                    *last = 0;
-                }
-            }
+            self.follow(folded, (from, to), width, active, scratch);
+            self.search(text, folded, (from, to), scratch, steps, found);
             from = to + 1;
         }
     }
@@ -284,11 +278,12 @@ impl Engine {
             places.iter_mut().for_each(|place| place.0 = 0);
             *block = 1;
         }
-        let mut asked = false;
-        for one in seen.iter() {
+        let (mut asked, mut chained) = (false, false);
+        for at in 0..seen.len() {
+            let one = seen[at];
             for wake in self.wakes.get(one.literal) {
                 let Some(link) = self.links.get(wake.of as usize) else { continue };
-                if followed[wake.of as usize] == *block || !wake.fits(one) || !active[link.probe as usize] {
+                if followed[wake.of as usize] == *block || !wake.fits(&one) || !active[link.probe as usize] {
                     continue;
                 }
                 followed[wake.of as usize] = *block;
@@ -304,6 +299,10 @@ impl Engine {
                     if steps.iter().any(|step| stands[step.0 as usize] != *block) {
                         continue;
                     }
+                }
+                if !chained {
+                    chained = true;
+                    chain_up(seen, last);
                 }
                 for step in steps {
                     let place = &mut places[step.0 as usize];
@@ -329,6 +328,11 @@ impl Engine {
                     let high = walk_right(bytes, to, end, link.trail, width);
                     windows.push((link.probe, low, high));
                 }
+            }
+        }
+        if chained {
+            for one in seen.iter() {
+                last[one.literal as usize] = 0;
             }
         }
     }
@@ -387,6 +391,14 @@ impl Engine {
                 found(Hit { target: probe.target, span, changed });
             });
         }
+    }
+}
+
+/// Ties every literal to the one before that is the same.
+fn chain_up(seen: &mut [Seen], last: &mut [u32]) {
+    for (number, one) in (1_u32..).zip(seen) {
+        let last = &mut last[one.literal as usize];
+        one.previous = std::mem::replace(last, number);
     }
 }
 
