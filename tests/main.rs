@@ -33,6 +33,7 @@ mod provenance;
 mod readme;
 mod report;
 mod rules;
+mod server;
 mod sets;
 mod stop;
 mod store_contract;

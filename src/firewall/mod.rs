@@ -5,6 +5,7 @@
 //! Never: makes a decision that the gate did not make, or a version that the ledger did not sign.
 #![expect(clippy::disallowed_methods, reason = "the firewall reads the workspace and writes the output folder")]
 
+mod apply;
 pub mod artifacts;
 mod dream;
 mod env;
@@ -36,6 +37,7 @@ use crate::ledger::{LedgerError, Line, SignedMemory, SignedVersion};
 use crate::store::records::held_body;
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence, journal};
 
+pub use apply::Applied;
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
 pub use env::{Env, Random, Stopped};
 pub use error::FirewallError;

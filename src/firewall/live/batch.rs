@@ -61,6 +61,8 @@ pub struct Batch<'f> {
     /// What the memories say, this batch's writes included.
     near: Box<Near>,
     grant: Granted<Adopt>,
+    /// Statements of another store that are vouched for while this batch lasts.
+    lent: Vec<Digest>,
     approved: BTreeMap<MemoryPath, Approved>,
     removed: BTreeSet<MemoryPath>,
     /// Every path that this batch changed.
@@ -86,6 +88,7 @@ impl Firewall {
             ground,
             near,
             grant,
+            lent: Vec::new(),
             approved: BTreeMap::new(),
             removed: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -96,6 +99,18 @@ impl Firewall {
 }
 
 impl Batch<'_> {
+    /// Vouches for the statements of a signed version of another store of this deployment: its gate admitted them.
+    pub(in crate::firewall) fn adopt(&mut self, copy: &crate::ledger::SignedVersion) {
+        let digests: Vec<Digest> = copy.memories().iter().flat_map(crate::firewall::vouched).collect();
+        self.near.lend(&self.grant, &digests);
+        self.lent.extend(digests);
+    }
+
+    /// The store's name in statements: whose principals may write here.
+    pub const fn store_name(&self) -> &crate::domain::StoreName {
+        &self.firewall.config.settings.store
+    }
+
     /// Judges a write that was scanned already; `moves` is the path that it is renamed from. All or nothing: one held
     /// note holds the whole write.
     ///
@@ -191,7 +206,8 @@ impl Batch<'_> {
     /// # Errors
     /// Unavailable store or log: nothing was admitted then, whatever [`Batch::put`] said.
     pub fn commit(self) -> Result<Option<VersionInfo>, FirewallError> {
-        let Self { firewall, head, near, approved, removed, told, held, .. } = self;
+        let Self { firewall, head, mut near, grant, lent, approved, removed, told, held, .. } = self;
+        near.take_back(&grant, &lent);
         if !held.is_empty() {
             firewall.expire()?;
             firewall.put_held(&held)?;

@@ -130,6 +130,16 @@ impl Near {
         }
     }
 
+    /// Vouches for statements that are not in the store, until they are taken back.
+    pub(super) fn lend(&mut self, grant: &Granted<Adopt>, digests: &[Digest]) {
+        self.adopted[0].add_all(grant, digests);
+    }
+
+    /// Takes lent statements back.
+    pub(super) fn take_back(&mut self, grant: &Granted<Adopt>, digests: &[Digest]) {
+        self.adopted[0].drop_all(grant, digests);
+    }
+
     /// What owners vouch for, all memories together.
     pub(in crate::firewall) const fn adopted(&self) -> &[Adopted; 1] {
         &self.adopted
