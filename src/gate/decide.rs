@@ -39,7 +39,7 @@ pub struct Basis<'a> {
 impl Basis<'_> {
     /// True when the owner vouches for a statement.
     pub fn is_adopted(&self, digest: &Digest) -> bool {
-        self.adopted.iter().any(|adopted| adopted.digests.contains(digest))
+        self.adopted.iter().any(|adopted| adopted.contains(digest))
     }
 }
 
