@@ -35,7 +35,7 @@ def main() -> None:
     sdist = Path(sys.argv[1]).resolve()
     passed, failed = {name: 0 for name in EXPECTED}, {name: 0 for name in EXPECTED}
     server = harness.Server()
-    server.make_key("generated-tests", "operator", harness.GENERATED_KEY)
+    server.make_key("generated-tests", "submitter", harness.GENERATED_KEY)
     with server, tempfile.TemporaryDirectory(prefix="memgate-shim-") as folder:
         ready, report = Path(folder) / "ready", Path(folder) / "report.xml"
         ready.touch()
