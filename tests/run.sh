@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tests of memgate, from a clean checkout.
 #
-#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo
+#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo, official SDKs
 #   tests/run.sh --quick    format, lints, tests only
 #
 # Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler and Python when they are missing.
@@ -94,5 +94,6 @@ if [ "$QUICK" = 0 ]; then
   step "licences, bans, sources" licences
   step "release build" cargo build --locked --release
   step "demo" demo
+  step "official SDKs" tests/sdk/run.sh target/release/memgate
 fi
 echo "== all steps ok, $SECONDS s"
