@@ -80,6 +80,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a server's folder with one workspace and one API key
+    #[command(after_help = "Examples:\n  memgate serve init --data ./server")]
     Init,
 }
 

@@ -36,6 +36,9 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make an endpoint; its secret is shown this once
+    #[command(
+        after_help = "Examples:\n  memgate webhook add --name soc --url https://hooks.example/memgate --event 'memory.*'"
+    )]
     Add {
         /// What people call it
         #[arg(long, value_name = "NAME")]
@@ -54,8 +57,10 @@ pub enum Command {
         secret_from_env: Option<String>,
     },
     /// List endpoints, never secrets
+    #[command(after_help = "Examples:\n  memgate webhook list --format json")]
     List,
     /// The newest deliveries of an endpoint
+    #[command(after_help = "Examples:\n  memgate webhook log soc --limit 50")]
     Log {
         /// Name or id
         endpoint: String,
@@ -64,6 +69,7 @@ pub enum Command {
         limit: usize,
     },
     /// Send a webhook.test event now
+    #[command(after_help = "Examples:\n  memgate webhook test soc --webhook-allow 10.0.0.0/8")]
     Test {
         /// Name or id
         endpoint: String,
@@ -75,21 +81,25 @@ pub enum Command {
         webhook_trust: Option<PathBuf>,
     },
     /// Send again what was given up
+    #[command(after_help = "Examples:\n  memgate webhook replay soc")]
     Replay {
         /// Name or id of an endpoint, or id of one delivery
         endpoint: String,
     },
     /// Make a new secret; the old one signs beside it for a day
+    #[command(after_help = "Examples:\n  memgate webhook rotate soc")]
     Rotate {
         /// Name or id
         endpoint: String,
     },
     /// Let a disabled endpoint get events again
+    #[command(after_help = "Examples:\n  memgate webhook enable soc")]
     Enable {
         /// Name or id
         endpoint: String,
     },
     /// Remove an endpoint with everything that waits for it
+    #[command(after_help = "Examples:\n  memgate webhook remove soc")]
     Remove {
         /// Name or id
         endpoint: String,
