@@ -43,7 +43,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("service", &["domain", "ingest", "auth", "detect", "gate", "store", "firewall"]),
     // Handlers parse, call one operation, and render what it answers.
-    ("http", &["domain", "service"]),
+    ("http", &["domain", "auth", "service"]),
     ("auditor", &["domain", "auth", "ruleset", "detect", "ledger", "grade", "store", "config"]),
     // Beside the verbs, `cli` renders plans, held items, findings and grades: their types, nothing that decides.
     (

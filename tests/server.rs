@@ -299,3 +299,86 @@ fn what_was_acknowledged_is_there_after_a_restart_and_a_dream_that_was_cut_off_r
     assert_eq!(read["memory_version_id"], written["memory_version_id"]);
     service.stop();
 }
+
+/// A body that each operation accepts as far as its shape goes.
+fn sample(schema: &str) -> &'static str {
+    match schema {
+        "MemoryStoreCreate" => r#"{"name":"n"}"#,
+        "MemoryCreate" => r#"{"path":"/a.md","content":"- Port 8080.\n"}"#,
+        "MemoryUpdate" => r#"{"content":"- Port 8080.\n"}"#,
+        "MemoryTool" => r#"{"command":"view","path":"/memories"}"#,
+        "DreamCreate" => r#"{"inputs":[{"type":"memory_store","memory_store_id":"s"}],"model":"m"}"#,
+        "SessionCreate" => r#"{"agent":"a","environment_id":"e"}"#,
+        "Events" => r#"{"events":[{"type":"user.message","content":"x"}]}"#,
+        "Decision" => r#"{"digest":"0","reason":"other"}"#,
+        _ => "{}",
+    }
+}
+
+#[test]
+fn every_operation_asks_for_a_credential_and_for_its_scope_and_nothing_else() {
+    let server = Server::start();
+    let document = memgate::http::openapi();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut table = String::new();
+    for (path, entry) in document["paths"].as_object().unwrap() {
+        for method in ["get", "post", "delete", "put"] {
+            let Some(operation) = entry.get(method) else { continue };
+            let scope = operation["x-scope"].as_str().unwrap();
+            let schema = operation.pointer("/requestBody/content/application~1json/schema/$ref");
+            let schema = schema.and_then(Value::as_str).and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+            let mut place = path.clone();
+            for name in ["store", "memory", "version", "dream", "session", "review"] {
+                let value = if name == "review" && method == "post" { "x:release" } else { "x" };
+                place = place.replace(&format!("{{{name}}}"), value);
+            }
+            let mut step = Step {
+                r#do: format!("{} {place}", method.to_uppercase()),
+                r#as: "none".to_owned(),
+                header: BTreeMap::new(),
+                body: Some(sample(schema).to_owned()),
+                long: None,
+                status: 401,
+                expect: None,
+                absent: None,
+                save: BTreeMap::new(),
+                until: false,
+            };
+            let ask = |step: &Step| runtime.block_on(server.ask(step, &BTreeMap::new()));
+            assert_eq!(ask(&step).0, 401, "{} without a credential", step.r#do);
+            let mut may = Vec::new();
+            for role in CredentialRole::ALL {
+                role.name().clone_into(&mut step.r#as);
+                let (status, text, _) = ask(&step);
+                assert!(status < 500, "{} as {}: {text}", step.r#do, role.name());
+                if status != 403 {
+                    may.push(role.name());
+                }
+            }
+            table.push_str(&format!("{} {path} [{scope}]: {}\n", method.to_uppercase(), may.join(" ")));
+            let second = scope == "review:decide";
+            let by_table = CredentialRole::ALL.into_iter().filter(|role| {
+                role.scopes().iter().any(|held| held.name() == scope || (second && held.name() == "review:second"))
+            });
+            assert_eq!(may, by_table.map(CredentialRole::name).collect::<Vec<_>>(), "{}", step.r#do);
+        }
+    }
+    server.service.stop();
+    golden("server-access.txt", &table);
+}
+
+#[test]
+fn the_description_of_the_routes_is_what_was_reviewed() {
+    let text = serde_json::to_string_pretty(&memgate::http::openapi()).unwrap() + "\n";
+    golden("openapi.json", &text);
+}
+
+/// Compares with a committed file; `MEMGATE_BLESS=1` writes it.
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("MEMGATE_BLESS").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(known == found, "{name} differs from the committed one; look at it and bless it with MEMGATE_BLESS=1");
+}

@@ -64,3 +64,18 @@ pub fn parse_strict(text: &str) -> Result<Value, serde_json::Error> {
     deserializer.end()?;
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_repeated_key_and_a_second_value_are_not_json_here() {
+        for bad in ["{\"a\":1,\"a\":2}", "[{\"a\":{\"b\":1,\"b\":1}}]", "1 2", "{\"a\":1}x", "", "NaN"] {
+            assert!(parse_strict(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_strict(" {\"a\": [1, 2.5, null]} ").unwrap(), json!({"a": [1, 2.5, null]}));
+    }
+}

@@ -186,9 +186,7 @@ pub(super) fn whole(
                     let reasons = joined(refused.iter().flat_map(|note| &note.reasons));
                     return Whole::Refused { rules: rules.into_iter().collect(), reasons };
                 }
-                let spans = split.notes.iter().map(|note| note.span).collect();
-                let note = together(text, split.notes, authority, origins.into_iter().collect());
-                return Whole::Held { note, spans };
+                return together(text, split.notes, authority, origins.into_iter().collect());
             }
         }
     }
@@ -209,7 +207,7 @@ fn joined<'a>(reasons: impl Iterator<Item = &'a String>) -> Vec<String> {
 }
 
 /// One held item for a whole write: what the reviewer sees is what will be stored.
-fn together(text: String, notes: Vec<HeldNote>, authority: Authority, origins: Vec<Origin>) -> HeldNote {
+fn together(text: String, notes: Vec<HeldNote>, authority: Authority, origins: Vec<Origin>) -> Whole {
     // An unread text is held with its secrets blotted out: that text, and no other, may be kept.
     let text = match &notes[..] {
         [only] if only.span == Span::new(0, text.len()) && only.text.len() == text.len() => only.text.clone(),
@@ -218,11 +216,12 @@ fn together(text: String, notes: Vec<HeldNote>, authority: Authority, origins: V
     let severity = notes.iter().map(|note| note.severity).max().unwrap_or(Severity::Medium);
     let kind = notes.iter().fold(Kind::Fact, |most, note| kind::stronger(most, note.kind));
     let reasons = joined(notes.iter().flat_map(|note| &note.reasons));
-    let mut findings = Vec::new();
+    let (mut findings, mut spans) = (Vec::new(), Vec::new());
     for note in &notes {
         // The statement's own start: marker and indentation come before it.
         let inside = note.span.slice(&text).and_then(|span| span.find(&note.text)).unwrap_or_default();
         let start = note.span.start + inside;
+        spans.push(Span::new(start, (start + note.text.len()).min(text.len())));
         findings.extend(note.findings.iter().map(|finding| Finding {
             span: Span::new((start + finding.span.start).min(text.len()), (start + finding.span.end).min(text.len())),
             ..finding.clone()
@@ -231,5 +230,6 @@ fn together(text: String, notes: Vec<HeldNote>, authority: Authority, origins: V
     findings.sort_by(|a, b| (a.span, &a.rule).cmp(&(b.span, &b.rule)));
     findings.dedup();
     let span = Span::new(0, text.len());
-    HeldNote { verdict: Verdict::Hold, text, span, kind, authority, severity, reasons, findings, origins }
+    let note = HeldNote { verdict: Verdict::Hold, text, span, kind, authority, severity, reasons, findings, origins };
+    Whole::Held { note, spans }
 }

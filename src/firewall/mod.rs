@@ -151,6 +151,11 @@ impl Firewall {
         if let Some((key, problem)) = checked.problems.into_iter().next() {
             return Err(crate::store::StoreError::Damaged { table: "held", key, problem: problem.to_owned() }.into());
         }
+        let checked = crate::store::rows::check(&self.store, self.vault.log()?)?;
+        if let Some((key, problem)) = checked.problems.into_iter().next() {
+            let problem = problem.to_owned();
+            return Err(crate::store::StoreError::Damaged { table: "memory_version", key, problem }.into());
+        }
         for digest in self.store.raw_digests()? {
             self.store.raw(&digest)?;
         }

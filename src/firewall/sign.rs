@@ -13,12 +13,13 @@ use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp};
 use crate::gate::Approved;
 use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
-    Age, Approvals, Body, Draft, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace, OpenOptions,
-    PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys, TlogPolicy,
-    VerifiedLog, VerifiedVersion, read_log,
+    Age, Approvals, Body, Draft, Envelope, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace,
+    OpenOptions, PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys,
+    TlogPolicy, VerifiedLog, VerifiedVersion, read_log,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
+use crate::store::rows;
 use crate::store::{Access, ObjectRecord, Store, StoreError, VersionRecord, VersionState, folder};
 
 use super::live::{self, Told};
@@ -350,9 +351,11 @@ impl Firewall {
         };
         let objects = objects(&draft, &fresh)?;
         self.store.put_pending_rows(&record, &objects, &rows)?;
+        let told = rows::digest(draft.id(), &rows)?;
+        let event = self.event(rows::EVENT, &told, draft.envelopes().len())?;
         let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
         // On failure it was never in the log, or is completed when the folder is opened again: `recover` tells which.
-        let (version, _receipt) = writer.append_version(draft)?;
+        let (version, _receipt) = writer.append_version_with(draft, &[event])?;
         self.store.mark_logged(sequence)?;
         let info = VersionInfo {
             sequence,
@@ -373,23 +376,38 @@ impl Firewall {
             return Ok(());
         }
         let mut head = live::Head::default();
+        let mut events = Vec::new();
         for info in self.versions()? {
             let version = self.recall(info.sequence)?;
             let rows = live::backfill(self.config.settings.store.as_str(), info.created, &head, &version);
             self.store.put_rows(&rows)?;
+            events.push(self.event(rows::EVENT, &rows::digest(version.id(), &rows)?, events.len())?);
             head = head.next(version, info, &rows);
+        }
+        if let Log::Writer { writer, .. } = &mut self.vault.log {
+            // All of them or none: a run that died behind this has logged them already.
+            if !rows::is_logged(writer.log()?) {
+                writer.append(&events)?;
+            }
         }
         Ok(self.store.put_document("state", "rows", "1")?)
     }
 
     /// Puts one audit event into the log.
     pub(super) fn log_event(&mut self, kind: &str, digest: &Digest) -> Result<(), FirewallError> {
-        let store = self.config.settings.store.clone();
-        let Log::Writer { writer, signer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
-        let serial = writer.log()?.history().len() + 1;
-        let event = Body::AuditEvent(AuditEvent { store, kind: kind.to_owned(), serial, digest: *digest });
-        writer.append(&[signer.sign_event(&event)?])?;
+        let event = self.event(kind, digest, 0)?;
+        let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
+        writer.append(&[event])?;
         Ok(())
+    }
+
+    /// An audit event for the log that so many other new entries come before.
+    pub(super) fn event(&self, kind: &str, digest: &Digest, after: usize) -> Result<Envelope, FirewallError> {
+        let store = self.config.settings.store.clone();
+        let Log::Writer { writer, signer, .. } = &self.vault.log else { return Err(FirewallError::ReadOnly) };
+        let serial = writer.log()?.history().len() + after as u64 + 1;
+        let event = Body::AuditEvent(AuditEvent { store, kind: kind.to_owned(), serial, digest: *digest });
+        Ok(signer.sign_event(&event)?)
     }
 
     /// Finishes or drops versions that an interrupted run left between database and log.

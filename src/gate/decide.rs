@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::detect::scan::joins;
 use crate::detect::{Coverage, NoteScan, Scanned, is_about_origin};
 use crate::domain::{
     Authority, Candidate, Claim, Confidence, Digest, Finding, Kind, MemoryPath, Origin, RuleId, Severity, Span,
@@ -378,10 +379,47 @@ fn merge_overlaps(mut held: Vec<HeldNote>) -> Vec<HeldNote> {
 }
 
 /// The candidate without the held spans, claims moved along; `None` when no letter or digit is left.
+///
+/// A cut never joins what it stood between: a heading taken out from between two paragraphs would make one statement
+/// of them, which nobody vouched for, destroyed or released, and whose second half may stand in the first one's quote.
 fn remove(candidate: &Candidate, held: &[HeldNote]) -> Option<Untrusted<Candidate>> {
-    let edits: Vec<(Span, String)> = held.iter().map(|note| (note.span, String::new())).collect();
-    let edited = edit(candidate, &edits);
+    let mut edits: Vec<(Span, String)> = held.iter().map(|note| (note.span, String::new())).collect();
+    let mut edited = edit(candidate, &edits);
+    let mut removed = 0;
+    let cuts: Vec<usize> = edits
+        .iter()
+        .map(|(span, _)| {
+            let cut = span.start.saturating_sub(removed);
+            removed += span.len();
+            cut
+        })
+        .collect();
+    let joined = joins(&edited.text, &cuts);
+    if joined.contains(&true) {
+        for (index, (span, with)) in edits.iter_mut().enumerate() {
+            // Cuts that touch are one: the last of them leaves the line.
+            if joined.get(index) == Some(&true) && cuts.get(index + 1) != cuts.get(index) {
+                empty_line(&candidate.text, span.start).clone_into(with);
+            }
+        }
+        edited = edit(candidate, &edits);
+    }
     edited.text.chars().any(char::is_alphanumeric).then(|| Untrusted::new(edited))
+}
+
+/// The line break that makes an empty line at `at`, as the line before it ends.
+fn empty_line(text: &str, at: usize) -> &'static str {
+    let before = text.get(..at).unwrap_or_default();
+    if before.ends_with("\r\n") {
+        "\r\n"
+    } else if before.ends_with('\r') {
+        // An LF would only finish that line break.
+        "\r"
+    } else if before.ends_with('\n') {
+        "\n"
+    } else {
+        "\n\n"
+    }
 }
 
 fn redact(candidate: &Candidate, findings: &[&Finding]) -> Redaction {

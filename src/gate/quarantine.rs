@@ -6,8 +6,6 @@ use crate::domain::{
     Authority, Digest, Finding, HoldId, Kind, MemoryPath, Origin, PrincipalId, SessionId, Severity, Span, Timestamp,
 };
 
-use crate::notes::Document;
-
 use super::decide::HeldNote;
 use super::policy::Policy;
 
@@ -176,9 +174,7 @@ impl HeldRecord {
     pub fn tombstones(&self) -> Vec<Digest> {
         let mut digests = vec![self.digest];
         if let Place::Write { notes, .. } = &self.place {
-            let document = Document::parse(&self.text);
-            let held = document.notes().filter(|note| notes.iter().any(|span| span.overlaps(&note.span)));
-            digests.extend(held.map(|note| document.body_digest(note)));
+            digests.extend(notes.iter().filter_map(|span| span.slice(&self.text)).map(Digest::of));
         }
         digests
     }

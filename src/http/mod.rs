@@ -95,6 +95,11 @@ pub fn data_router(app: App) -> Router {
         .with_state(app)
 }
 
+/// The OpenAPI 3.1 document of the data listener, built from its routes.
+pub fn openapi() -> serde_json::Value {
+    api::document()
+}
+
 /// The router of the admin listener.
 pub fn admin_router(app: App) -> Router {
     admin::routes().with_state(app)

@@ -136,6 +136,17 @@ impl<S: LogStorage> LogWriter<S> {
     ///
     /// Errors: as [`LogWriter::append`].
     pub fn append_version(&mut self, draft: Draft) -> Result<(SignedVersion, Receipt), LedgerError> {
+        self.append_version_with(draft, &[])
+    }
+    /// The same with entries that follow the version in the same batch.
+    ///
+    /// Errors: as [`LogWriter::append`].
+    pub fn append_version_with(
+        &mut self,
+        mut draft: Draft,
+        after: &[Envelope],
+    ) -> Result<(SignedVersion, Receipt), LedgerError> {
+        draft.envelopes.extend_from_slice(after);
         let receipt = self.append(&draft.envelopes)?;
         let version = self.log.history().version(draft.common.sequence).filter(|v| *v.id() == draft.id);
         let version = version.ok_or(LedgerError::Missing { what: "the version just logged" })?.clone();

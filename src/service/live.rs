@@ -118,6 +118,7 @@ pub(super) struct LiveStores {
     request: InitRequest,
     most: usize,
     memories: usize,
+    dangerous_unscanned: bool,
     clock: AtomicU64,
     open: Mutex<BTreeMap<String, (Arc<LiveStore>, JoinHandle<()>)>>,
 }
@@ -134,6 +135,7 @@ impl LiveStores {
             },
             most: options.open_stores.max(1),
             memories: options.memories_per_store,
+            dangerous_unscanned: options.dangerous_unscanned,
             clock: AtomicU64::new(0),
             open: Mutex::default(),
         }
@@ -181,9 +183,14 @@ impl LiveStores {
         }
         let (jobs, waiting) = channel();
         let (ready, opened) = sync_channel(1);
-        let most = self.memories;
+        let (most, dangerous_unscanned) = (self.memories, self.dangerous_unscanned);
         let thread = std::thread::Builder::new().name("memgate-store".to_owned()).spawn(move || {
-            let started = open().and_then(|mut firewall| Ok((firewall.live_head()?, firewall)));
+            let started = open().and_then(|mut firewall| {
+                if dangerous_unscanned {
+                    firewall.dangerous_scanner(Scanner::dangerous_without_rules()?);
+                }
+                Ok((firewall.live_head()?, firewall))
+            });
             match started {
                 Ok((head, firewall)) => {
                     let shared = Arc::new(RwLock::new(head));

@@ -71,6 +71,9 @@ pub struct Options {
     pub open_stores: usize,
     /// Dreams that run at once.
     pub dream_workers: usize,
+    /// Stores are opened without any rule: only a benchmark asks for this, to see what the rules cost.
+    #[doc(hidden)]
+    pub dangerous_unscanned: bool,
     /// How failed deliveries of webhooks are tried again.
     pub webhook_retry: Retry,
 }
@@ -86,6 +89,7 @@ impl Options {
             memories_per_store: 10_000,
             open_stores: 64,
             dream_workers: 1,
+            dangerous_unscanned: false,
             webhook_retry: Retry::default(),
         }
     }

@@ -214,14 +214,26 @@ impl Service {
     ///
     /// # Errors
     /// Refused for unknown states and a foreign cursor.
-    pub fn list_sessions(&self, caller: &Caller, request: &SessionList) -> Result<Page<Value>, ServiceError> {
+    pub fn list_sessions(
+        &self,
+        caller: &Caller,
+        request: &SessionList,
+    ) -> Result<(Page<Value>, Option<String>), ServiceError> {
         Self::require(caller, Scope::StoreRead)?;
         let known = ["idle", "running", "rescheduling", "terminated"];
         if request.statuses.iter().any(|status| !known.contains(&status.as_str())) {
             return Err(ServiceError::invalid("statuses: idle, running, rescheduling or terminated"));
         }
         let list = format!("sessions {} {}", caller.workspace, if request.ascending { "asc" } else { "desc" });
-        let mut after = self.place(&list, request.page.as_deref())?;
+        // A cursor that leads back is one of a list of its own, read the other way round.
+        let back_list = format!("{list} back");
+        let (mut after, back) = match request.page.as_deref() {
+            None => (None, false),
+            page => match self.place(&back_list, page) {
+                Ok(place) => (place, true),
+                Err(_) => (self.place(&list, page)?, false),
+            },
+        };
         let wanted = |value: &Value| {
             let field = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
             let agent = request.agent_id.as_deref().is_none_or(|id| field("/agent/id") == Some(id));
@@ -238,36 +250,45 @@ impl Service {
             agent && version && deployment && store && status
         };
         // Filters look into bodies, so pages are filled chunk by chunk.
-        let mut data = Vec::new();
-        let mut next = None;
-        loop {
+        let mut found: Vec<((i64, String), Value)> = Vec::new();
+        let more = loop {
             let query = ListQuery {
                 from: request.from,
                 to: request.to,
                 archived: request.archived || request.statuses.iter().any(|status| status == "terminated"),
-                ascending: request.ascending,
+                ascending: request.ascending != back,
                 after: after.clone(),
                 limit: 200,
                 ..ListQuery::default()
             };
             let rows = self.db.list(Table::Session, &caller.workspace, &query)?;
             let end = rows.len() < 200;
+            let mut full = false;
             for row in rows {
                 let value = shown(&row);
                 if wanted(&value) {
-                    if data.len() == request.limit {
-                        let (at, id) = after.unwrap_or_default();
-                        next = Some(self.cursors.seal(&list, &(at.0, &id))?);
-                        return Ok(Page { data, next });
+                    full = found.len() == request.limit;
+                    if full {
+                        break;
                     }
-                    data.push(value);
+                    found.push(((row.created.0, row.id.clone()), value));
                 }
                 after = Some((row.created, row.id));
             }
-            if end {
-                return Ok(Page { data, next });
+            if full || end {
+                break full;
             }
+        };
+        if back {
+            found.reverse();
         }
+        let place = |list: &str, place: Option<&((i64, String), Value)>| {
+            place.map(|(place, _)| self.cursors.seal(list, place)).transpose()
+        };
+        // Whoever comes back came from a page behind, and whoever went on from one before.
+        let next = if more || back { place(&list, found.last())? } else { None };
+        let previous = if request.page.is_some() && (more || !back) { place(&back_list, found.first())? } else { None };
+        Ok((Page { data: found.into_iter().map(|(_, value)| value).collect(), next }, previous))
     }
 
     pub(super) fn session_row(&self, workspace: &str, id: &str) -> Result<ObjectRow, ServiceError> {
@@ -311,6 +332,17 @@ impl Service {
         self.db.put(Table::Session, &row)?;
         self.audit(&caller.workspace, "session.updated", &json!({ "session": id, "key": caller.id }))?;
         Ok(shown(&row))
+    }
+
+    /// Refuses what the hosted service takes here: files.
+    ///
+    /// # Errors
+    /// Always: stores are attached when the session is made.
+    pub fn add_resource(&self, caller: &Caller, id: &str) -> Result<Value, ServiceError> {
+        Self::require(caller, Scope::StoreWrite)?;
+        self.session_row(&caller.workspace, id)?;
+        let message = "resources: stores are attached when the session is made; files are not served here".to_owned();
+        Err(ServiceError::NotServed { message, code: "resource_type_not_served" })
     }
 
     /// Archives a session: nothing can be sent to it any more.

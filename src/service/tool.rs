@@ -281,7 +281,8 @@ fn plan(head: &Head, command: &Command) -> Result<Plan, Failure> {
                 [place] => {
                     let changed = format!("{}{new}{}", &text[..*place], &text[place + old.len()..]);
                     let first = line_of(*place).saturating_sub(2).max(1);
-                    let last = line_of(*place) + new.matches('\n').count() + 2;
+                    // Two lines on as the SDK counts them: from the first changed line, however many follow it.
+                    let last = line_of(*place) + 2;
                     let lines: Vec<&str> = changed.split('\n').collect();
                     let shown = lines.get(first - 1..last.min(lines.len())).unwrap_or_default();
                     let said = format!(

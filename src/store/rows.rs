@@ -3,9 +3,14 @@
 //! A row is written in the transaction of the pending version it belongs to and goes with it when that version never
 //! reached the log. The log holds a digest over the rows of each version, so that a changed row is named.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Digest, MemoryPath, Timestamp};
+use crate::ledger::{Body, VerifiedLog};
+
+use super::{Store, StoreError};
 
 /// Who wrote a memory version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -146,4 +151,92 @@ pub struct VersionQuery {
     pub after: Option<(Timestamp, String)>,
     /// At most so many; 0 for all.
     pub limit: usize,
+}
+
+/// The event of the log that speaks of the rows of a version.
+pub const EVENT: &str = "memory-rows";
+
+/// What the log says of the rows of one version: digest over the version's statement id and its rows, by id.
+///
+/// # Errors
+/// A row that does not encode.
+pub fn digest(statement: &Digest, rows: &[MemoryVersionRow]) -> Result<Digest, StoreError> {
+    let rows = serde_json::to_vec(rows).map_err(|e| StoreError::Damaged {
+        table: "memory_version",
+        key: statement.short(),
+        problem: e.to_string(),
+    })?;
+    Ok(Digest::of_parts([EVENT.as_bytes(), statement.bytes().as_slice(), &rows]))
+}
+
+/// True when the log speaks of rows at all.
+pub fn is_logged(log: &VerifiedLog) -> bool {
+    events(log).next().is_some()
+}
+
+fn events(log: &VerifiedLog) -> impl Iterator<Item = Digest> {
+    let history = log.history();
+    (0..history.len()).filter_map(|index| match &history.statement(index)?.body {
+        Body::AuditEvent(event) if event.kind == EVENT => Some(event.digest),
+        _ => None,
+    })
+}
+
+/// The rows beside the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Rows of versions that log and database agree on.
+    pub rows: usize,
+    /// What does not agree: the record, and why.
+    pub problems: Vec<(String, &'static str)>,
+}
+
+/// Lays the rows of every version beside the log: what it says of them, and what the signed manifests hold.
+///
+/// A store whose rows were never made (a file of an older layout, only read so far) has nothing to check.
+///
+/// # Errors
+/// Unavailable database. What does not agree is the result.
+pub fn check(store: &impl Store, log: &VerifiedLog) -> Result<Checked, StoreError> {
+    let history = log.history();
+    let logged: BTreeSet<Digest> = events(log).collect();
+    let mut checked = Checked::default();
+    if logged.is_empty() {
+        return Ok(checked);
+    }
+    let erased = history.erased();
+    let mut known = BTreeSet::new();
+    for version in history.versions() {
+        let sequence = version.common().sequence;
+        let rows = store.rows_of(sequence)?;
+        known.extend(rows.iter().map(|row| row.id.clone()));
+        if logged.contains(&digest(version.id(), &rows)?) {
+            checked.rows += rows.len();
+        } else {
+            let named = rows.iter().find(|row| !holds(store, row)).map(|row| row.id.clone());
+            let place = named.unwrap_or_else(|| format!("memory versions of version {sequence}"));
+            checked.problems.push((place, "is not what the log says it is"));
+        }
+        if erased.is_empty() {
+            continue;
+        }
+        for row in rows.iter().filter(|row| row.redacted.is_none()) {
+            let gone = |commitment: &Digest| store.object(commitment).is_ok_and(|object| object.is_none());
+            if row.commitment.as_ref().is_some_and(gone) {
+                checked.problems.push((row.id.clone(), "its text was erased, and it does not say so"));
+            }
+        }
+    }
+    for row in store.rows(&VersionQuery::default())? {
+        if !known.contains(&row.id) {
+            checked.problems.push((row.id, "belongs to no version of the log"));
+        }
+    }
+    Ok(checked)
+}
+
+/// True when a row's digest is that of the text it commits to.
+fn holds(store: &impl Store, row: &MemoryVersionRow) -> bool {
+    let Some(commitment) = &row.commitment else { return row.sha256.is_none() };
+    store.object(commitment).is_ok_and(|object| object.is_some_and(|o| Some(Digest::of(&o.content)) == row.sha256))
 }

@@ -23,19 +23,20 @@ const PHRASES: usize = 32;
 const SET: usize = 160;
 /// Strings of a set that are compared with each other.
 const PAIRED: usize = 40;
-/// Characters of a class that are spelled out.
+/// Characters of a class that are spelled out, and of one that is nothing but marks.
 const CLASS: usize = 12;
+const MARKS: usize = 24;
 /// Bytes of a literal that are looked for.
 pub(super) const BYTES: usize = 24;
 /// Sets of one chain.
 const STEPS: usize = 6;
 /// Ways through one pattern; more are put together as one set.
 const WAYS: usize = 64;
-/// How many times as often as the rarest set of a chain another one may be found: looking for a literal costs about
-/// a hundredth of looking at a window.
-const RATIO: u64 = 30;
-/// A set found more often than this, per million words of honest text, tells too little beside a rarer one.
-const COMMON: u64 = 20_000;
+/// A set found more often than this, per million words of honest text, tells too little beside a rarer one: its places
+/// are looked up only where the rarest set of the chain stands, but they fill the list of what was found.
+const COMMON: u64 = 60_000;
+/// Two letters that more words of a million begin with than this are not looked for.
+const PAIR: u64 = 20_000;
 
 /// A string, and whether it ends at the border of a word on its left and on its right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,7 +216,8 @@ fn of_class(class: &ClassUnicode) -> Item {
         if chars().any(is_space) {
             set.push(literal(" "));
         }
-        if (1..=CLASS).contains(&set.len()) {
+        let marks = || set.iter().all(|l| !l.text.chars().any(char::is_alphanumeric));
+        if (1..=CLASS).contains(&set.len()) || (set.len() <= MARKS && !set.is_empty() && marks()) {
             return Item::Exact(set);
         }
     }
@@ -464,10 +466,9 @@ fn chain(way: Way) -> Option<Chain> {
     chain.steps[0].gap = Reach::NONE;
     // A step is worth what it keeps away from the pattern: beside a rare one, a common one is not.
     let often = |chain: &Chain, i: usize| common::frequency(&chain.steps[i].set);
-    let rarest = often(&chain, chain.rarest());
     while chain.steps.len() > 1 {
         let most = (0..chain.steps.len()).max_by_key(|&i| often(&chain, i))?;
-        if chain.steps.len() <= STEPS && often(&chain, most) <= COMMON.min(1_000.max(RATIO * rarest)) {
+        if chain.steps.len() <= STEPS && often(&chain, most) <= COMMON {
             break;
         }
         chain.drop_step(most);
@@ -497,7 +498,9 @@ impl Chain {
 }
 
 fn may_join(a: &[Literal], b: &[Literal]) -> bool {
-    let most = if a.len() > 1 && b.len() > 1 { PHRASES } else { PRODUCT };
+    // A space or none tells nothing apart.
+    let spaces = b.iter().all(|l| l.text.is_empty() || l.text == " ");
+    let most = if a.len() > 1 && b.len() > 1 && !spaces { PHRASES } else { PRODUCT };
     a.len() * b.len() <= most
 }
 
@@ -559,10 +562,10 @@ fn close(set: Set) -> Option<Closed> {
         [one] => matches!(one, b'@' | b'{' | b'$' | b'\\'),
         // Two or three letters inside of words stand everywhere, and many words begin with the same two.
         [a, b] => {
-            (l.left && common::frequency(std::slice::from_ref(l)) < COMMON)
+            (l.left && common::frequency(std::slice::from_ref(l)) < PAIR)
                 || !(a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
         }
-        [a, _, _] => l.left || !a.is_ascii_alphanumeric(),
+        [a, _, c] => l.left || !a.is_ascii_alphanumeric() || !c.is_ascii_alphanumeric(),
         _ => true,
     };
     if set.is_empty() || !set.iter().all(telling) {

@@ -12,7 +12,7 @@ const SIZE: usize = 10 << 20;
 
 /// What a form is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::detect) enum Form {
     /// Matches ASCII text exactly as the pattern does.
     Ascii,
     /// Matches wherever the pattern matches ASCII text.
@@ -23,7 +23,7 @@ pub(super) enum Form {
 
 impl Form {
     /// The form of `pattern`; `None` when it has none, which says nothing about what the pattern matches.
-    pub(super) fn of(self, pattern: &str) -> Option<Regex> {
+    pub(in crate::detect) fn of(self, pattern: &str) -> Option<Regex> {
         let config = Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE));
         Regex::builder().configure(config).build_from_hir(&self.hir(pattern)?).ok()
     }

@@ -1,21 +1,15 @@
 //! Finds the literals of all rules in one pass.
 //!
-//! Nearly all literals begin a word, so only beginnings of words are looked at: one hash of the next
-//! four bytes, one bit of a table that stays in the first-level cache. What may begin inside a word is
-//! looked for at every byte, by a table of its own. Own design; the hash is Fibonacci hashing.
+//! Nearly all literals begin a word, so a trie is walked from every beginning of a word: one step a byte, and most words
+//! leave it before their end. What may begin inside a word is looked for at every byte, behind a filter that stays in
+//! the first-level cache. Own design; the trie is a double array (Aoe 1989), the hash is Fibonacci hashing.
 
-/// Bits of a filter, by the upper bits of a hash: 8 KiB, so that all of them stay in the first-level cache.
+use std::collections::VecDeque;
+
+/// Bits of the filter, by the upper bits of a hash: 8 KiB, so that all of it stays in the first-level cache.
 const BITS: u32 = 16;
-/// Slots of the second table, by the upper bits of the same hash.
-const SLOTS: u32 = 14;
-/// Bytes that are hashed before any key, where a word begins and elsewhere.
-const WORD_OPENING: u32 = 4;
-const OPENING: u32 = 3;
-/// Bytes that are hashed where a word begins: the most that a literal has.
-const WORD_KEYS: [u32; 6] = [8, 6, 4, 3, 2, 1];
-/// The same inside of words, where literals are longer, and where anything else begins.
-const INNER_KEYS: [u32; 4] = [4, 3, 2, 1];
-const OTHER_KEYS: [u32; 4] = [4, 3, 2, 1];
+/// Bytes that are hashed at most before the trie is walked inside of a word.
+const OPENING: usize = 3;
 
 /// Where a literal may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,52 +23,50 @@ pub(super) enum Place {
 /// All literals, by their number.
 #[derive(Debug)]
 pub(super) struct Lexicon {
-    /// The literals behind each other.
+    /// The literals behind each other, and where each stands.
     text: Vec<u8>,
-    /// Where a word begins.
-    words: Table,
-    /// At any word character.
-    inner: Table,
-    /// At anything else that is not a space.
-    other: Table,
-}
-
-/// One literal: its first eight bytes, its number, and where all of it is.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    head: u64,
-    mask: u64,
-    number: u32,
-    key: u32,
-    from: u32,
-    length: u32,
-}
-
-#[derive(Debug)]
-struct Table {
-    /// The bytes that tell most places apart from all longer literals.
-    opening: u64,
+    spans: Vec<(u32, u32)>,
+    /// By byte: its place among the children of a node; zero stands in no literal.
+    codes: [u8; 256],
+    units: Vec<Unit>,
+    /// By node: the literal that ends there.
+    ends: Vec<u32>,
+    /// What the literals that may begin inside a word begin with.
     openings: Filter,
-    /// The keys in use: a mask, and how many bytes it leaves. First those shorter than an opening.
-    short: Vec<(u64, u32)>,
-    long: Vec<(u64, u32)>,
-    filter: Filter,
-    /// By hash: the range of its entries.
-    slots: Vec<(u32, u32)>,
-    entries: Vec<Entry>,
 }
+
+/// One node of the double array. Children stand at `base` plus their code and name it as their parent.
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    /// Where the children are, or the only literal left, and the marks [`LEAF`] and [`END`].
+    base: u32,
+    parent: u32,
+}
+
+/// A single literal goes on from here.
+const LEAF: u32 = 1 << 31;
+/// A literal ends here.
+const END: u32 = 1 << 30;
+/// Nobody's child.
+const FREE: u32 = u32::MAX;
+
+/// Roots: at the beginning of a word, inside of one, at anything else.
+const WORDS: u32 = 0;
+const INNER: u32 = 1;
+const OTHER: u32 = 2;
 
 /// A set of hashes: tells for certain what is not in it.
 #[derive(Debug)]
 struct Filter(Vec<u64>);
 
 impl Filter {
-    fn of(hashes: impl Iterator<Item = u32>) -> Self {
-        let mut bits = vec![0_u64; 1 << (BITS - 6)];
-        for hash in hashes {
-            bits[(hash >> (32 - BITS + 6)) as usize] |= 1 << (hash >> (32 - BITS) & 63);
+    fn new() -> Self {
+        Self(vec![0; 1 << (BITS - 6)])
+    }
+    fn add(&mut self, hash: u32) {
+        if let Some(bits) = self.0.get_mut((hash >> (32 - BITS + 6)) as usize) {
+            *bits |= 1 << (hash >> (32 - BITS) & 63);
         }
-        Self(bits)
     }
     #[inline]
     fn has(&self, hash: u32) -> bool {
@@ -82,76 +74,10 @@ impl Filter {
     }
 }
 
-const fn hash(key: u64) -> u32 {
-    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
-}
-
-/// The first `length` bytes of eight.
-const fn mask(length: u32) -> u64 {
-    if length >= 8 { u64::MAX } else { (1 << (8 * length)) - 1 }
-}
-
-/// The next eight bytes, zeros behind the end.
-fn eight(bytes: &[u8], at: usize) -> u64 {
-    let mut key = [0_u8; 8];
-    match bytes.get(at..at + 8) {
-        Some(all) => key.copy_from_slice(all),
-        None => {
-            let rest = bytes.get(at..).unwrap_or_default();
-            key[..rest.len()].copy_from_slice(rest);
-        }
-    }
-    u64::from_le_bytes(key)
-}
-
-impl Table {
-    fn new(mut entries: Vec<Entry>, keys: &[u32], opening: u32) -> Self {
-        for entry in &mut entries {
-            entry.key = keys.iter().copied().find(|&key| key <= entry.length).unwrap_or(1);
-        }
-        let used = |key: &u32| entries.iter().any(|entry| entry.key == *key);
-        let keys = keys.iter().copied().filter(used).map(|key| (mask(key), key));
-        let (short, long) = keys.partition(|(_, key)| *key < opening);
-        let of = |entry: &Entry| hash(entry.head & mask(entry.key));
-        entries.sort_by_key(|entry| (of(entry) >> (32 - SLOTS), entry.number));
-        let filter = Filter::of(entries.iter().map(of));
-        let begins = entries.iter().filter(|entry| entry.key >= opening).map(|entry| hash(entry.head & mask(opening)));
-        let openings = Filter::of(begins);
-        let mut slots = vec![(0, 0); 1 << SLOTS];
-        for (at, entry) in (0_u32..).zip(&entries) {
-            let slot = &mut slots[(of(entry) >> (32 - SLOTS)) as usize];
-            *slot = if slot.0 == slot.1 { (at, at + 1) } else { (slot.0, at + 1) };
-        }
-        Self { opening: mask(opening), openings, short, long, filter, slots, entries }
-    }
-
-    /// Every literal that stands where `next` begins, by its entry.
-    #[inline]
-    fn look(&self, next: u64, mut found: impl FnMut(&Entry)) {
-        for &(mask, key) in &self.short {
-            self.look_by(next, mask, key, &mut found);
-        }
-        if self.openings.has(hash(next & self.opening)) {
-            for &(mask, key) in &self.long {
-                self.look_by(next, mask, key, &mut found);
-            }
-        }
-    }
-
-    #[inline]
-    fn look_by(&self, next: u64, mask: u64, key: u32, found: &mut impl FnMut(&Entry)) {
-        let hash = hash(next & mask);
-        if !self.filter.has(hash) {
-            return;
-        }
-        let (from, to) = self.slots[(hash >> (32 - SLOTS)) as usize];
-        for entry in &self.entries[from as usize..to as usize] {
-            // Each literal is found by the key of its own.
-            if (next ^ entry.head) & entry.mask == 0 && entry.key == key {
-                found(entry);
-            }
-        }
-    }
+/// The hash of the first bytes of a place inside a word.
+#[inline]
+const fn opening(next: [u8; OPENING]) -> u32 {
+    (u32::from_le_bytes([next[0], next[1], next[2], 0])).wrapping_mul(0x9E37_79B1)
 }
 
 /// Letters and digits of ASCII, and `_`.
@@ -170,58 +96,208 @@ pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-impl Lexicon {
-    /// Of literals that are not empty, each with the place it may begin at.
-    pub(super) fn new(literals: impl IntoIterator<Item = (String, Place)>) -> Self {
-        let (mut text, mut words, mut inner, mut other) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (number, (literal, place)) in (0_u32..).zip(literals) {
-            let literal = literal.as_bytes();
-            let length = u32::try_from(literal.len()).unwrap_or(u32::MAX);
-            let from = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            text.extend_from_slice(literal);
-            match place {
-                _ if !literal.first().is_some_and(|b| is_word(*b)) => &mut other,
-                Place::Word => &mut words,
-                Place::Any => &mut inner,
+/// A double array under construction.
+struct Builder<'a> {
+    literals: &'a [(&'a [u8], u32)],
+    codes: [u8; 256],
+    units: Vec<Unit>,
+    ends: Vec<u32>,
+    /// Before it hardly any place is free.
+    low: usize,
+}
+
+/// Free places tried for one node before it is put behind all others: a few bytes lost, and time kept linear.
+const TRIES: usize = 32;
+
+impl Builder<'_> {
+    /// Hangs literals under `root`: positions of `self.literals`, sorted by their bytes.
+    fn hang(&mut self, root: u32, list: Vec<u32>) {
+        // By depth: the nodes that every word passes through stand together.
+        let mut waiting = VecDeque::from([(root, list, 0_usize)]);
+        while let Some((node, list, depth)) = waiting.pop_front() {
+            let bytes = |at: u32| self.literals.get(at as usize).map_or(&[][..], |l| l.0);
+            let number = |at: u32| self.literals.get(at as usize).map_or(0, |l| l.1);
+            let mut base = 0;
+            let mut rest = list.as_slice();
+            if let Some((&first, more)) = list.split_first()
+                && bytes(first).len() == depth
+            {
+                self.ends[node as usize] = number(first);
+                base = END;
+                rest = more;
             }
-            .push(Entry { head: eight(literal, 0), mask: mask(length), number, key: 0, from, length });
+            match rest {
+                [] => {}
+                [only] if base == 0 && depth > 0 => base = LEAF | number(*only),
+                rest => {
+                    let byte = |at: u32| bytes(at).get(depth).copied().unwrap_or_default();
+                    let groups: Vec<&[u32]> = rest.chunk_by(|a, b| byte(*a) == byte(*b)).collect();
+                    let codes: Vec<u8> = groups
+                        .iter()
+                        .map(|group| self.codes[usize::from(group.first().map_or(0, |a| byte(*a)))])
+                        .collect();
+                    let groups: Vec<Vec<u32>> = groups.into_iter().map(<[u32]>::to_vec).collect();
+                    let at = self.place(&codes);
+                    base |= at;
+                    for (group, code) in groups.into_iter().zip(codes) {
+                        let child = at + u32::from(code);
+                        self.units[child as usize].parent = node;
+                        waiting.push_back((child, group, depth + 1));
+                    }
+                }
+            }
+            self.units[node as usize].base = base;
         }
-        let words = Table::new(words, &WORD_KEYS, WORD_OPENING);
-        let [inner, other] =
-            [(inner, INNER_KEYS), (other, OTHER_KEYS)].map(|(list, keys)| Table::new(list, &keys, OPENING));
-        Self { text, words, inner, other }
+    }
+
+    /// A base with free places for all these children; room for any child stays behind it.
+    fn place(&mut self, codes: &[u8]) -> u32 {
+        let lowest = usize::from(codes.iter().copied().min().unwrap_or(1));
+        let free = |units: &[Unit], at: usize| units.get(at).is_none_or(|unit| unit.parent == FREE);
+        while !free(&self.units, self.low) {
+            self.low += 1;
+        }
+        let mut at = self.low.max(lowest + 3);
+        let mut tries = 0;
+        let base = loop {
+            if tries == TRIES {
+                break self.units.len();
+            }
+            if free(&self.units, at) {
+                tries += 1;
+                let base = at - lowest;
+                if codes.iter().all(|code| free(&self.units, base + usize::from(*code))) {
+                    break base;
+                }
+            }
+            at += 1;
+        };
+        // The place of any child can be looked at without asking whether there is one.
+        let need = base + 257;
+        if self.units.len() < need {
+            self.units.resize(need, Unit { base: 0, parent: FREE });
+            self.ends.resize(need, 0);
+        }
+        if tries == TRIES {
+            self.low = self.low.max(base.saturating_sub(4096));
+        }
+        u32::try_from(base).unwrap_or(0)
+    }
+}
+
+impl Lexicon {
+    /// Of different literals that are not empty, each with the place it may begin at.
+    pub(super) fn new(literals: impl IntoIterator<Item = (String, Place)>) -> Self {
+        let literals: Vec<(String, Place)> = literals.into_iter().collect();
+        let (mut text, mut spans) = (Vec::new(), Vec::new());
+        for (literal, _) in &literals {
+            let from = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            text.extend_from_slice(literal.as_bytes());
+            spans.push((from, u32::try_from(literal.len()).unwrap_or(u32::MAX)));
+        }
+        let mut sorted: Vec<(&[u8], u32)> = (0_u32..).zip(&literals).map(|(n, (l, _))| (l.as_bytes(), n)).collect();
+        sorted.sort_unstable();
+        // Frequent bytes get near places.
+        let mut often = [(0_usize, 0_u8); 256];
+        for (byte, count) in (0_u8..=255).zip(&mut often) {
+            *count = (text.iter().filter(|b| **b == byte).count(), byte);
+        }
+        often.sort_by_key(|(count, byte)| (std::cmp::Reverse(*count), *byte));
+        let mut codes = [0_u8; 256];
+        for (code, (_, byte)) in (1_u8..=255).zip(often.iter().filter(|(count, _)| *count > 0)) {
+            codes[usize::from(*byte)] = code;
+        }
+        let (mut words, mut inner, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        let mut openings = Filter::new();
+        for (at, (bytes, number)) in (0_u32..).zip(&sorted) {
+            let place = literals.get(*number as usize).map_or(Place::Any, |l| l.1);
+            match bytes.first() {
+                Some(first) if is_word(*first) => {
+                    words.push(at);
+                    if place == Place::Any {
+                        inner.push(at);
+                        match *bytes {
+                            [a, b, c, ..] => openings.add(opening([*a, *b, *c])),
+                            // Too short to be told by their opening: any one may be theirs.
+                            short => (0..=u16::MAX).for_each(|more| {
+                                let [x, y] = more.to_le_bytes();
+                                let next = [short.first().copied().unwrap_or(x), short.get(1).copied().unwrap_or(x), y];
+                                openings.add(opening(next));
+                            }),
+                        }
+                    }
+                }
+                Some(_) => other.push(at),
+                None => {}
+            }
+        }
+        let start = vec![Unit { base: 0, parent: FREE - 1 }; 3];
+        let mut builder = Builder { literals: &sorted, codes, units: start, ends: vec![0; 3], low: 3 };
+        for (root, list) in [(WORDS, words), (INNER, inner), (OTHER, other)] {
+            builder.hang(root, list);
+        }
+        let Builder { mut units, mut ends, .. } = builder;
+        let need = units.len() + 257;
+        units.resize(need, Unit { base: 0, parent: FREE });
+        ends.resize(need, 0);
+        Self { text, spans, codes, units, ends, openings }
     }
 
     /// Calls `found` with the number, beginning and end of every literal in `from..to`, by where they begin.
     pub(super) fn find(&self, bytes: &[u8], (from, to): (usize, usize), mut found: impl FnMut(u32, usize, usize)) {
         let block = &bytes[..to];
-        let mut before = false;
-        for (at, &byte) in block.iter().enumerate().skip(from) {
-            let word = WORD[byte as usize];
-            if byte != b' ' {
-                let next = eight(block, at);
-                let mut check = |entry: &Entry| {
-                    if let Some(end) = self.end(entry, block, at) {
-                        found(entry.number, at, end);
+        let mut at = from;
+        while let Some(&byte) = block.get(at) {
+            if WORD[usize::from(byte)] {
+                self.walk(WORDS, block, at, &mut found);
+                at += 1;
+                while let Some(&byte) = block.get(at).filter(|b| WORD[usize::from(**b)]) {
+                    let next = match block.get(at..at + OPENING) {
+                        Some(next) => [next[0], next[1], next[2]],
+                        None => [byte, block.get(at + 1).copied().unwrap_or_default(), 0],
+                    };
+                    if self.openings.has(opening(next)) {
+                        self.walk(INNER, block, at, &mut found);
                     }
-                };
-                if word {
-                    if !before {
-                        self.words.look(next, &mut check);
-                    }
-                    self.inner.look(next, &mut check);
-                } else {
-                    self.other.look(next, &mut check);
+                    at += 1;
                 }
+            } else {
+                if byte != b' ' {
+                    self.walk(OTHER, block, at, &mut found);
+                }
+                at += 1;
             }
-            before = word;
         }
     }
 
-    /// Where the whole literal ends, when it begins at `at` as its first eight bytes do.
-    fn end(&self, entry: &Entry, block: &[u8], at: usize) -> Option<usize> {
-        let (from, length) = (entry.from as usize, entry.length as usize);
-        let all = block.get(at..at + length)?;
-        (length <= 8 || all[8..] == self.text[from + 8..from + length]).then_some(at + length)
+    /// Every literal that begins at `start`, the shortest first.
+    #[inline]
+    fn walk(&self, root: u32, block: &[u8], start: usize, found: &mut impl FnMut(u32, usize, usize)) {
+        let (mut node, mut at) = (root, start);
+        while let Some(unit) = self.units.get(node as usize) {
+            if unit.base & LEAF != 0 {
+                let number = unit.base & !LEAF;
+                let (from, length) = self.spans[number as usize];
+                let (from, length) = (from as usize, length as usize);
+                let rest = &self.text[from + (at - start)..from + length];
+                // Nearly always the next byte is another one.
+                if rest.first().is_none_or(|first| block.get(at) == Some(first))
+                    && block.get(at..start + length) == Some(rest)
+                {
+                    found(number, start, start + length);
+                }
+                return;
+            }
+            if unit.base & END != 0 {
+                found(self.ends[node as usize], start, at);
+            }
+            let Some(&byte) = block.get(at) else { return };
+            let next = (unit.base & !END) + u32::from(self.codes[usize::from(byte)]);
+            if self.units.get(next as usize).is_none_or(|child| child.parent != node) {
+                return;
+            }
+            node = next;
+            at += 1;
+        }
     }
 }

@@ -13,6 +13,7 @@ mod probe;
 use std::collections::BTreeMap;
 
 use self::chain::{Before, Chain, Literal, Reach, Step};
+pub(super) use self::forms::Form;
 use self::lexicon::{Lexicon, Place, is_word};
 pub(super) use self::probe::{Probe, Target};
 use super::normalize::{self, Folded};
@@ -36,40 +37,100 @@ pub(super) struct Hit {
 #[derive(Debug)]
 pub(super) struct Engine {
     lexicon: Lexicon,
-    /// By literal: sets it belongs to.
-    members: Vec<Vec<Member>>,
-    sets: usize,
+    /// By literal: the sets it belongs to that do not stand alone in their chain.
+    members: Lists<Member>,
+    /// By literal: the links it belongs to the rarest set of.
+    wakes: Lists<Member>,
+    /// By set: its literals.
+    sets: Lists<Member>,
     links: Vec<Link>,
-    /// By set: the links it is the rarest of.
-    wakes: Vec<Vec<u32>>,
+    /// By link: its sets, each with the most characters between the one before and itself.
+    steps: Lists<(u32, Option<usize>)>,
     probes: Vec<Probe>,
 }
 
-/// A set that a literal belongs to, with the word borders it needs on its left and right for that.
+/// Lists behind each other.
+#[derive(Debug)]
+struct Lists<T> {
+    ends: Vec<u32>,
+    all: Vec<T>,
+}
+
+impl<T> Lists<T> {
+    fn new(lists: impl IntoIterator<Item = Vec<T>>) -> Self {
+        let (mut ends, mut all) = (vec![0], Vec::new());
+        for list in lists {
+            all.extend(list);
+            ends.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        }
+        Self { ends, all }
+    }
+    #[inline]
+    fn get(&self, at: u32) -> &[T] {
+        let at = at as usize;
+        match self.ends.get(at..at + 2) {
+            Some(&[from, to]) => self.all.get(from as usize..to as usize).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+    fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+}
+
+/// A set, a link or a literal that something belongs to, with the word borders that a literal needs on its left
+/// and right for that.
 #[derive(Clone, Copy, Debug)]
 struct Member {
-    set: u32,
+    of: u32,
     left: bool,
     right: bool,
+}
+
+impl Member {
+    /// True when a literal that stands here belongs.
+    const fn fits(self, seen: &Seen) -> bool {
+        !(self.left && seen.left) && !(self.right && seen.right)
+    }
 }
 
 /// A chain of one probe.
 #[derive(Debug)]
 struct Link {
     probe: u32,
-    before: Option<Before>,
-    /// Sets, each with the most characters between the one before and itself.
-    steps: Vec<(u32, Option<usize>)>,
+    before: Option<Box<Opening>>,
     lead: Reach,
     trail: Reach,
+}
+
+/// A literal that stands in the block.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    literal: u32,
+    /// The one before that is the same literal, counted from one; zero when there is none.
+    previous: u32,
+    start: usize,
+    end: usize,
+    /// Whether a word goes on to the left and to the right of it.
+    left: bool,
+    right: bool,
 }
 
 /// Working memory of one scan.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// By set: where its literals stand in this block.
-    seen: Vec<Vec<(usize, usize)>>,
-    touched: Vec<u32>,
+    /// Literals of this block, by where they begin.
+    seen: Vec<Seen>,
+    /// By literal: the last of them, counted from one.
+    last: Vec<u32>,
+    /// Blocks so far: what was noted in another block is void.
+    block: u32,
+    /// By link: the block it was looked at in.
+    followed: Vec<u32>,
+    /// By set: the last block that one of its literals stands in, if anybody asked.
+    stands: Vec<u32>,
+    /// By set: the block its places were gathered in, and the places.
+    places: Vec<(u32, Vec<(usize, usize)>)>,
     /// Beginnings of chains so far: where the first literal begins, where the last ends.
     begun: Vec<(usize, usize)>,
     longer: Vec<(usize, usize)>,
@@ -77,12 +138,25 @@ pub(super) struct Scratch {
     line: String,
 }
 
+impl Scratch {
+    fn fit(&mut self, engine: &Engine) {
+        let (literals, sets) = (engine.members.len(), engine.sets.len());
+        if self.last.len() != literals || self.followed.len() != engine.links.len() || self.places.len() != sets {
+            *self = Self::default();
+            self.last.resize(literals, 0);
+            self.followed.resize(engine.links.len(), 0);
+            self.stands.resize(sets, 0);
+            self.places.resize(sets, (0, Vec::new()));
+        }
+    }
+}
+
 impl Engine {
     /// Reads the chains off every pattern; a pattern that tells nothing waits for its keywords.
     pub(super) fn new(items: impl IntoIterator<Item = (Probe, Vec<String>)>) -> Self {
         let mut sets: BTreeMap<Vec<Literal>, u32> = BTreeMap::new();
         let (mut probes, mut links) = (Vec::new(), Vec::new());
-        let mut rarest = Vec::new();
+        let (mut rarest, mut all_steps) = (Vec::new(), Vec::new());
         let items: Vec<(Probe, Vec<String>)> = items.into_iter().collect();
         let read = all_chains(&items);
         for ((number, (probe, _)), chains) in (0_u32..).zip(items).zip(read) {
@@ -95,28 +169,54 @@ impl Engine {
                 };
                 let steps: Vec<_> = chain.steps.iter().map(&mut set).collect();
                 rarest.push(steps[rare].0);
+                all_steps.push(steps);
                 let Chain { before, lead, trail, .. } = chain;
-                links.push(Link { probe: number, before, steps, lead, trail });
+                let before = before.map(|before| Box::new(Opening::new(before)));
+                links.push(Link { probe: number, before, lead, trail });
             }
             probes.push(probe);
         }
-        let mut wakes = vec![Vec::new(); sets.len()];
+        let mut woken = vec![Vec::new(); sets.len()];
         for (link, set) in (0_u32..).zip(rarest) {
-            wakes[set as usize].push(link);
+            woken[set as usize].push(link);
         }
         let mut literals: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
         for (set, &number) in &sets {
             for literal in set {
-                let member = Member { set: number, left: literal.left, right: literal.right };
+                let member = Member { of: number, left: literal.left, right: literal.right };
                 literals.entry(&literal.text).or_default().push(member);
             }
         }
+        // Frequent literals stand together: what belongs to them stays near the processor.
+        let mut literals: Vec<(&str, Vec<Member>)> = literals.into_iter().collect();
+        literals.sort_by_cached_key(|(text, members)| {
+            let [left, right] = [members.iter().all(|m| m.left), members.iter().all(|m| m.right)];
+            std::cmp::Reverse(common::frequency(&[Literal { text: (*text).to_owned(), left, right }]))
+        });
         let lexicon = Lexicon::new(literals.iter().map(|(text, members)| {
             let place = if members.iter().all(|m| m.left) { Place::Word } else { Place::Any };
             ((*text).to_owned(), place)
         }));
-        let members = literals.into_values().collect();
-        Self { lexicon, members, sets: sets.len(), links, wakes, probes }
+        let mut of_sets = vec![Vec::new(); sets.len()];
+        let mut wakes = Vec::with_capacity(literals.len());
+        for (number, (_, members)) in (0_u32..).zip(&literals) {
+            for member in members {
+                of_sets[member.of as usize].push(Member { of: number, ..*member });
+            }
+            let links = |member: &Member| {
+                let (set, member) = (member.of as usize, *member);
+                woken[set].iter().map(move |&link| Member { of: link, ..member })
+            };
+            wakes.push(members.iter().flat_map(links).collect());
+        }
+        let mut joined = vec![false; sets.len()];
+        for (set, _) in all_steps.iter().filter(|steps| steps.len() > 1).flatten() {
+            joined[*set as usize] = true;
+        }
+        let members =
+            literals.into_iter().map(|(_, list)| list.into_iter().filter(|m| joined[m.of as usize]).collect());
+        let (wakes, of_sets, steps) = (Lists::new(wakes), Lists::new(of_sets), Lists::new(all_steps));
+        Self { lexicon, members: Lists::new(members), wakes, sets: of_sets, links, steps, probes }
     }
 
     pub(super) fn probes(&self) -> &[Probe] {
@@ -138,39 +238,28 @@ impl Engine {
     ) {
         let bytes = folded.text.as_bytes();
         *steps += bytes.len() as u64;
-        scratch.seen.resize(self.sets, Vec::new());
+        scratch.fit(self);
         // A character is up to four bytes, and in ASCII text one.
         let width = if folded.text.is_ascii() { 1 } else { 4 };
         let mut from = 0;
         while from < bytes.len() {
             // No literal holds a line break, so each block begins anew.
             let to = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |i| from + i);
+            scratch.seen.clear();
             self.lexicon.find(bytes, (from, to), |literal, start, end| {
                 let left = start > from && is_word(bytes[start - 1]);
                 let right = end < to && is_word(bytes[end]);
-                for member in &self.members[literal as usize] {
-                    if (member.left && left) || (member.right && right) {
-                        continue;
-                    }
-                    let seen = &mut scratch.seen[member.set as usize];
-                    if seen.is_empty() {
-                        scratch.touched.push(member.set);
-                    }
-                    seen.push((start, end));
-                }
+                scratch.seen.push(Seen { literal, previous: 0, start, end, left, right });
             });
-            if !scratch.touched.is_empty() {
-                self.follow(folded, (from, to), width, active, scratch);
-                self.search(text, folded, (from, to), scratch, steps, found);
-                for set in scratch.touched.drain(..) {
-                    scratch.seen[set as usize].clear();
-                }
-            }
+            self.follow(folded, (from, to), width, active, scratch);
+            self.search(text, folded, (from, to), scratch, steps, found);
             from = to + 1;
         }
     }
 
     /// Notes the window of every chain that stands in the block.
+    ///
+    /// Only the rarest set of a chain wakes it; the places of its other sets are gathered when it does.
     fn follow(
         &self,
         folded: &Folded,
@@ -179,27 +268,60 @@ impl Engine {
         active: &[bool],
         scratch: &mut Scratch,
     ) {
-        let Scratch { seen, touched, begun, longer, windows, .. } = scratch;
+        let Scratch { seen, last, block, followed, stands, places, begun, longer, windows, .. } = scratch;
         let bytes = folded.text.as_bytes();
-        for &set in touched.iter() {
-            for link in self.wakes[set as usize].iter().map(|&link| &self.links[link as usize]) {
-                if !active[link.probe as usize] || link.steps.iter().any(|step| seen[step.0 as usize].is_empty()) {
+        *block = block.wrapping_add(1);
+        if *block == 0 {
+            // After so many blocks the numbers begin again.
+            followed.fill(0);
+            stands.fill(0);
+            places.iter_mut().for_each(|place| place.0 = 0);
+            *block = 1;
+        }
+        let (mut asked, mut chained) = (false, false);
+        for at in 0..seen.len() {
+            let one = seen[at];
+            for wake in self.wakes.get(one.literal) {
+                let Some(link) = self.links.get(wake.of as usize) else { continue };
+                if followed[wake.of as usize] == *block || !wake.fits(&one) || !active[link.probe as usize] {
                     continue;
                 }
-                let mut steps = link.steps.iter();
+                followed[wake.of as usize] = *block;
+                let steps = self.steps.get(wake.of);
+                if steps.len() > 1 {
+                    if !asked {
+                        asked = true;
+                        for one in seen.iter() {
+                            let fitting = self.members.get(one.literal).iter().filter(|member| member.fits(one));
+                            fitting.for_each(|member| stands[member.of as usize] = *block);
+                        }
+                    }
+                    if steps.iter().any(|step| stands[step.0 as usize] != *block) {
+                        continue;
+                    }
+                }
+                if !chained {
+                    chained = true;
+                    chain_up(seen, last);
+                }
+                for step in steps {
+                    let place = &mut places[step.0 as usize];
+                    if place.0 != *block {
+                        place.0 = *block;
+                        self.gather(step.0, seen, last, &mut place.1);
+                    }
+                }
+                let mut steps = steps.iter();
                 begun.clear();
-                let first = steps.next().into_iter().flat_map(|step| &seen[step.0 as usize]);
-                let stands = |at: usize| link.before.as_ref().is_none_or(|before| follows(folded, from, at, before));
+                let first = steps.next().into_iter().flat_map(|step| &places[step.0 as usize].1);
+                let stands = |at: usize| link.before.as_ref().is_none_or(|before| before.stands(folded, from, at));
                 begun.extend(first.filter(|(start, _)| stands(*start)));
-                if begun.is_empty() {
-                    continue;
-                }
                 for &(set, gap) in steps {
-                    joined(begun, &seen[set as usize], gap.map(|gap| gap.saturating_mul(width)), longer);
-                    std::mem::swap(begun, longer);
                     if begun.is_empty() {
                         break;
                     }
+                    joined(begun, &places[set as usize].1, gap.map(|gap| gap.saturating_mul(width)), longer);
+                    std::mem::swap(begun, longer);
                 }
                 for &(start, end) in begun.iter() {
                     let low = walk_left(bytes, from, start, link.lead, width);
@@ -208,6 +330,26 @@ impl Engine {
                 }
             }
         }
+        if chained {
+            for one in seen.iter() {
+                last[one.literal as usize] = 0;
+            }
+        }
+    }
+
+    /// Where the literals of a set stand in the block, by where they begin.
+    fn gather(&self, set: u32, seen: &[Seen], last: &[u32], places: &mut Vec<(usize, usize)>) {
+        places.clear();
+        for member in self.sets.get(set) {
+            let mut at = last.get(member.of as usize).copied().unwrap_or_default();
+            while let Some(one) = at.checked_sub(1).and_then(|at| seen.get(at as usize)) {
+                if member.fits(one) {
+                    places.push((one.start, one.end));
+                }
+                at = one.previous;
+            }
+        }
+        places.sort_unstable();
     }
 
     /// Runs the patterns on their windows, joined where they touch.
@@ -249,6 +391,14 @@ impl Engine {
                 found(Hit { target: probe.target, span, changed });
             });
         }
+    }
+}
+
+/// Ties every literal to the one before that is the same.
+fn chain_up(seen: &mut [Seen], last: &mut [u32]) {
+    for (number, one) in (1_u32..).zip(seen) {
+        let last = &mut last[one.literal as usize];
+        one.previous = std::mem::replace(last, number);
     }
 }
 
@@ -314,21 +464,53 @@ fn joined(begun: &[(usize, usize)], seen: &[(usize, usize)], gap: Option<usize>,
     }
 }
 
-/// True when one of the strings ends at `at`, or nothing but marks and numbers stands between it and the start
-/// of its line.
-fn follows(folded: &Folded, from: usize, at: usize, before: &Before) -> bool {
-    let bytes = &folded.text.as_bytes()[..at];
-    if before.ends.iter().any(|text| bytes.ends_with(text.as_bytes())) {
-        return true;
+/// What has to stand directly before a literal, ready to be looked for.
+#[derive(Debug)]
+struct Opening {
+    line: bool,
+    /// Strings of one byte.
+    bytes: [bool; 256],
+    /// Longer ones by their last two bytes.
+    longer: Vec<([u8; 2], String)>,
+}
+
+impl Opening {
+    fn new(before: Before) -> Self {
+        let (mut bytes, mut longer) = ([false; 256], Vec::new());
+        for text in before.ends {
+            match *text.as_bytes() {
+                [] => {}
+                [one] => bytes[usize::from(one)] = true,
+                [.., a, b] => longer.push(([a, b], text)),
+            }
+        }
+        longer.sort_unstable();
+        Self { line: before.line, bytes, longer }
     }
-    if !before.line {
-        return false;
+
+    /// True when one of the strings ends at `at`, or nothing but marks and numbers stands between it and the start
+    /// of its line.
+    fn stands(&self, folded: &Folded, from: usize, at: usize) -> bool {
+        let bytes = &folded.text.as_bytes()[..at];
+        if bytes.last().is_some_and(|last| self.bytes[usize::from(*last)]) {
+            return true;
+        }
+        if let &[.., a, b] = bytes {
+            let first = self.longer.partition_point(|(end, _)| *end < [a, b]);
+            let mut same = self.longer[first..].iter().take_while(|(end, _)| *end == [a, b]);
+            if same.any(|(_, text)| bytes.ends_with(text.as_bytes())) {
+                return true;
+            }
+        }
+        if !self.line {
+            return false;
+        }
+        let mut start = at;
+        while start > from && !bytes[start - 1].is_ascii_alphabetic() {
+            start -= 1;
+        }
+        start == from || soft_between(folded, start, at)
     }
-    let mut start = at;
-    while start > from && !bytes[start - 1].is_ascii_alphabetic() {
-        start -= 1;
-    }
-    start == from || soft_between(folded, start, at)
 }
 
 /// True when a line begins in `start..at`.

@@ -19,7 +19,7 @@ use thiserror::Error;
 pub use lexicon::Lexicon;
 pub use weights::Parts;
 
-use self::reading::{Origin, Scratch, Sentence};
+use self::reading::{Key, Origin, Scratch, Sentence};
 use self::weights::Table;
 use super::normalize::{Folded, Form, fold};
 use super::span::on_borders;
@@ -147,6 +147,8 @@ struct Sum {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     scratch: Scratch,
+    /// Keys of one sentence: all are made before any is looked up, so that the look-ups wait for memory together.
+    keys: Vec<Key>,
     sums: Vec<Sum>,
     pub(super) found: Vec<Found>,
 }
@@ -223,11 +225,11 @@ impl Model {
 
     /// Fills `memory` with the windows of at least `least`, and returns the best score of all.
     pub(super) fn scan(&self, folded: &Folded, least: i32, memory: &mut Memory) -> Option<i32> {
-        let Memory { scratch, sums, found } = memory;
+        let Memory { scratch, keys, sums, found } = memory;
         sums.clear();
         found.clear();
         reading::sentences(&folded.text, &folded.soft, &self.lexicon, scratch, |sentence| {
-            sums.push(self.sum(sentence));
+            sums.push(self.sum(sentence, keys));
         });
         let mut best: Option<i32> = None;
         for at in 0..sums.len() {
@@ -254,13 +256,11 @@ impl Model {
         best
     }
 
-    fn sum(&self, sentence: &Sentence<'_>) -> Sum {
-        let (mut weight, mut features) = (0_i64, 0_usize);
-        reading::features(sentence, |key, _| {
-            weight += i64::from(self.table.get(key));
-            features += 1;
-        });
-        Sum { span: Span::new(sentence.start, sentence.end), line: sentence.line, weight, features }
+    fn sum(&self, sentence: &Sentence<'_>, keys: &mut Vec<Key>) -> Sum {
+        keys.clear();
+        reading::features(sentence, |key, _| keys.push(key));
+        let weight = self.table.sum(keys);
+        Sum { span: Span::new(sentence.start, sentence.end), line: sentence.line, weight, features: keys.len() }
     }
 
     fn score(&self, weight: i64, features: usize) -> i32 {

@@ -131,7 +131,13 @@ const BUCKET: usize = 6;
 #[derive(Debug)]
 pub(super) struct Table {
     buckets: Vec<[u32; BUCKET]>,
+    /// One bit for the upper bits of every scrambled key: most keys have no weight, and this is told from a twelfth of the
+    /// memory.
+    known: Vec<u64>,
 }
+
+/// Bits of a scrambled key that the bits of `known` are counted by.
+const KNOWN: u32 = 20;
 
 impl Table {
     pub(super) fn new(entries: &[(u32, i16)]) -> Self {
@@ -145,7 +151,24 @@ impl Table {
                 *free = scrambled << 16 | u32::from(weight.cast_unsigned());
             }
         }
-        Self { buckets }
+        let mut known = vec![0_u64; 1 << (KNOWN - 6)];
+        for key in entries.iter().filter(|entry| entry.1 != 0).map(|entry| scramble(entry.0)) {
+            known[(key >> (32 - KNOWN + 6)) as usize] |= 1 << (key >> (32 - KNOWN) & 63);
+        }
+        Self { buckets, known }
+    }
+
+    /// The sum of the weights of some keys; they are reordered.
+    pub(super) fn sum(&self, keys: &mut [u32]) -> i64 {
+        // Without a branch: whether a word has a weight cannot be foreseen.
+        let mut left = 0;
+        for at in 0..keys.len() {
+            let key = keys[at];
+            let bits = self.known.get((scramble(key) >> (32 - KNOWN + 6)) as usize).copied().unwrap_or_default();
+            keys[left] = key;
+            left += (bits >> (scramble(key) >> (32 - KNOWN) & 63) & 1) as usize;
+        }
+        keys[..left].iter().map(|key| i64::from(self.get(*key))).sum()
     }
 
     /// The weight of a key, zero where it has none.

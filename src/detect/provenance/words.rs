@@ -3,22 +3,83 @@
 //! Word classes, not sentences: hedges, reports, plans, limits, universals. All patterns run on folded text.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
+use regex_automata::meta;
 
+use crate::detect::engine::Form;
 use crate::detect::normalize::fold_text;
 use crate::domain::Span;
 
 /// A pattern that a test proves to compile; one that did not would match nothing.
-pub(super) type Lazy = LazyLock<Option<Regex>>;
+pub(super) type Lazy = LazyLock<Option<Expression>>;
 
-pub(super) fn regex(pattern: &str) -> Option<Regex> {
-    Regex::new(pattern).ok()
+pub(super) fn regex(pattern: &str) -> Option<Expression> {
+    let [gate, ascii] = [const { OnceLock::new() }; 2];
+    Regex::new(pattern).ok().map(|whole| Expression { whole, gate, ascii })
 }
 
 pub(super) fn has(lazy: &Lazy, text: &str) -> bool {
     lazy.as_ref().is_some_and(|r| r.is_match(text))
+}
+
+/// A pattern and its forms for texts in ASCII, which need far fewer and smaller states.
+#[derive(Debug)]
+pub(super) struct Expression {
+    whole: Regex,
+    gate: OnceLock<Option<meta::Regex>>,
+    ascii: OnceLock<Option<meta::Regex>>,
+}
+
+/// Where a pattern matches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Match<'t> {
+    text: &'t str,
+    span: Span,
+}
+
+impl<'t> Match<'t> {
+    pub(super) const fn start(&self) -> usize {
+        self.span.start
+    }
+    pub(super) const fn end(&self) -> usize {
+        self.span.end
+    }
+    pub(super) fn as_str(&self) -> &'t str {
+        self.span.slice(self.text).unwrap_or_default()
+    }
+}
+
+impl Expression {
+    /// The forms for ASCII: what any match passes, and what matches exactly.
+    fn forms(&self) -> (Option<&meta::Regex>, Option<&meta::Regex>) {
+        let form = |form: Form| move || form.of(self.whole.as_str());
+        let gate = self.gate.get_or_init(form(Form::AsciiGate)).as_ref();
+        (gate, self.ascii.get_or_init(form(Form::Ascii)).as_ref())
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        match if text.is_ascii() { self.forms() } else { (None, None) } {
+            (Some(gate), Some(ascii)) => gate.is_match(text) && ascii.is_match(text),
+            _ => self.whole.is_match(text),
+        }
+    }
+
+    pub(super) fn find<'t>(&self, text: &'t str) -> Option<Match<'t>> {
+        self.find_iter(text).next()
+    }
+
+    /// Matches that do not overlap, in order.
+    pub(super) fn find_iter<'t>(&self, text: &'t str) -> impl Iterator<Item = Match<'t>> {
+        let (gate, ascii) = if text.is_ascii() { self.forms() } else { (None, None) };
+        let nothing = gate.zip(ascii).is_some_and(|(gate, _)| !gate.is_match(text));
+        let exact = gate.and(ascii).filter(|_| !nothing);
+        let whole = (exact.is_none() && !nothing).then_some(&self.whole);
+        let exact = exact.into_iter().flat_map(move |r| r.find_iter(text).map(|m| Span::new(m.start(), m.end())));
+        let whole = whole.into_iter().flat_map(move |r| r.find_iter(text).map(|m| Span::new(m.start(), m.end())));
+        exact.chain(whole).map(move |span| Match { text, span })
+    }
 }
 
 /// A guess, a doubt, a memory that may fail.

@@ -1,25 +1,47 @@
 //! memgate's own API under `/api/v1`: reviews, store versions, the audit trail.
 
 use axum::Json as Answer;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::get;
 use serde_json::{Value, json};
 
+use crate::auth::Scope;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::extract::{Auth, Json, Query};
 use crate::http::fields::Fields;
 use crate::service::{ReviewDecision, ServiceError};
 
+use super::doc::{Api, Operation};
+use super::{GET, POST};
+
 type Reply = Result<Answer<Value>, ApiError>;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/stores/{store}/reviews", get(reviews))
-        .route("/stores/{store}/reviews/{review}", get(review).post(decide))
-        .route("/stores/{store}/versions", get(versions))
-        .route("/audit-events", get(audit))
+pub(super) fn routes(api: Api) -> Api {
+    use Scope::{AuditRead, ReviewDecide, ReviewRead, StoreRead};
+    let op = Operation::new;
+    let (all, one) = ("/api/v1/stores/{store}/reviews", "/api/v1/stores/{store}/reviews/{review}");
+    const AUDIT: &[(&str, &str)] = &[("after", "integer"), ("limit", "integer")];
+    api.on(GET, all, op("list_reviews", "Held items of a store, worst first.", ReviewRead, "List"), reviews)
+        .on(GET, one, op("get_review", "One held item.", ReviewRead, "Any"), review)
+        .on(
+            POST,
+            one,
+            op("decide_review", "Decide: the id is followed by :release or :destroy.", ReviewDecide, "Any")
+                .body("Decision"),
+            decide,
+        )
+        .on(
+            GET,
+            "/api/v1/stores/{store}/versions",
+            op("list_store_versions", "Signed versions, oldest first.", StoreRead, "List"),
+            versions,
+        )
+        .on(
+            GET,
+            "/api/v1/audit-events",
+            op("list_audit_events", "Who did what.", AuditRead, "List").query(AUDIT),
+            audit,
+        )
 }
 
 async fn reviews(State(app): State<App>, Auth(caller): Auth, Path(store): Path<String>) -> Reply {
@@ -38,7 +60,7 @@ async fn decide(
     Json(body): Json,
 ) -> Reply {
     let (id, verb) = review.split_once(':').ok_or(ServiceError::RouteNotServed)?;
-    let mut fields = Fields::of(body, "", &["reviewer", "digest", "reason", "note"])?;
+    let mut fields = Fields::of(body, "", &["digest", "reason", "note"])?;
     let decision = ReviewDecision {
         release: match verb {
             "release" => true,

@@ -56,9 +56,9 @@ pub(super) async fn list(State(app): State<App>, Auth(caller): Auth, query: Quer
         limit: query.limit(20, 100)?,
         page: query.one("page")?,
     };
-    let found = app.run(move |service| service.list_sessions(&caller, &request)).await?;
+    let (found, previous) = app.run(move |service| service.list_sessions(&caller, &request)).await?;
     let mut value = page(found);
-    value["prev_page"] = Value::Null;
+    value["prev_page"] = previous.into();
     Ok(Answer(value))
 }
 
@@ -112,9 +112,8 @@ pub(super) async fn resources(State(app): State<App>, Auth(caller): Auth, Path(i
     Ok(Answer(json!({ "data": session["resources"], "next_page": null })))
 }
 
-pub(super) async fn add_resource(Auth(_): Auth) -> Reply {
-    let message = "resources: stores are attached when the session is made; files are not served here".to_owned();
-    Err(ServiceError::NotServed { message, code: "resource_type_not_served" }.into())
+pub(super) async fn add_resource(State(app): State<App>, Auth(caller): Auth, Path(id): Path<String>) -> Reply {
+    app.run(move |service| service.add_resource(&caller, &id)).await.map(Answer)
 }
 
 pub(super) async fn events(State(app): State<App>, Auth(caller): Auth, Path(id): Path<String>, query: Query) -> Reply {

@@ -117,8 +117,8 @@ struct Raw {
     sha256: Option<String>,
     size: Option<i64>,
     created: i64,
-    actor: Option<(String, String)>,
-    redacted: Option<(i64, String)>,
+    actor: (Option<String>, Option<String>),
+    redacted: (Option<i64>, Option<String>),
     commitment: Option<String>,
 }
 
@@ -132,8 +132,8 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         sha256: row.get(5)?,
         size: row.get(6)?,
         created: row.get(7)?,
-        actor: row.get::<_, Option<String>>(8)?.zip(row.get(9)?),
-        redacted: row.get::<_, Option<i64>>(10)?.zip(row.get(11)?),
+        actor: (row.get(8)?, row.get(9)?),
+        redacted: (row.get(10)?, row.get(11)?),
         commitment: row.get(12)?,
     })
 }
@@ -147,18 +147,23 @@ fn read(raw: Raw) -> Result<MemoryVersionRow, StoreError> {
     let digest = |text: &Option<String>| -> Result<_, StoreError> {
         text.as_ref().map(|text| text.parse().map_err(|_| bad("a digest does not read"))).transpose()
     };
-    let actor = |(kind, id): &(String, String)| match kind.as_str() {
-        "session_actor" => Ok(Actor::Session(id.clone())),
-        "api_actor" => Ok(Actor::ApiKey(id.clone())),
-        "user_actor" => Ok(Actor::User(id.clone())),
-        "service_account_actor" => Ok(Actor::ServiceAccount(id.clone())),
-        _ => Err(bad("an unknown kind of actor")),
+    let actor = match (&raw.actor.0, &raw.actor.1) {
+        (None, None) => None,
+        (Some(kind), Some(id)) => Some(match kind.as_str() {
+            "session_actor" => Actor::Session(id.clone()),
+            "api_actor" => Actor::ApiKey(id.clone()),
+            "user_actor" => Actor::User(id.clone()),
+            "service_account_actor" => Actor::ServiceAccount(id.clone()),
+            _ => return Err(bad("an unknown kind of actor")),
+        }),
+        _ => return Err(bad("half an actor")),
     };
     let redacted = match &raw.redacted {
-        Some((at, by)) => {
+        (None, None) => None,
+        (Some(at), Some(by)) => {
             Some((Timestamp(*at), serde_json::from_str(by).map_err(|_| bad("who redacted it does not read"))?))
         }
-        None => None,
+        _ => return Err(bad("half a redaction")),
     };
     Ok(MemoryVersionRow {
         sequence: u64::try_from(raw.sequence).map_err(|_| bad("negative sequence"))?,
@@ -167,7 +172,7 @@ fn read(raw: Raw) -> Result<MemoryVersionRow, StoreError> {
         sha256: digest(&raw.sha256)?,
         size: raw.size.map(|size| u64::try_from(size).map_err(|_| bad("negative size"))).transpose()?,
         created: Timestamp(raw.created),
-        actor: raw.actor.as_ref().map(actor).transpose()?,
+        actor,
         redacted,
         commitment: digest(&raw.commitment)?,
         memory_id: raw.memory.clone(),
