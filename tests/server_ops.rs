@@ -1,5 +1,6 @@
 //! Operating a server: webhooks, configuration, backup and restore, schedules, what `doctor` says.
 
+mod config;
 mod webhooks;
 
 use std::path::Path;

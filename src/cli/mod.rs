@@ -19,6 +19,7 @@ pub mod codes;
 
 pub mod bench;
 pub mod completions;
+pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod diff;
@@ -116,6 +117,8 @@ pub enum Command {
     Key(key::Args),
     /// Who is told of what happens on a server
     Webhook(webhook::Args),
+    /// What a server is told, and where each value comes from
+    Config(config::Args),
     /// Grade sessions against a rubric
     Grade(grade::Args),
     /// Watch grades for changes, version by version
@@ -173,6 +176,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Serve(args) => serve::run(args, context),
         Command::Key(args) => key::run(args, context),
         Command::Webhook(args) => webhook::run(args, context),
+        Command::Config(args) => config::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),

@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use super::{CliError, Context, Exit, Format, stop};
+use crate::config::server::ServerConfig;
 use crate::http::{Network, Outbound};
 use crate::report::show_line;
 use crate::service::{Deliver, Options, Service, Webhook, WebhookCreate};
@@ -136,7 +137,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             }
         }
         Command::Test { endpoint, webhook_allow, webhook_trust } => {
-            let transport = transport(webhook_allow, webhook_trust.as_deref())?;
+            let transport =
+                transport(&ServerConfig::load(&context.data, &[])?, webhook_allow, webhook_trust.as_deref())?;
             let sent = service.test_webhook(endpoint, transport.as_ref())?;
             match context.format {
                 Format::Json => context.print_json(&json!({ "schema": "memgate/delivery/1", "delivery": sent }))?,
@@ -168,7 +170,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// The client that posts: these networks beside the public ones, these roots beside the built-in ones.
-pub(super) fn transport(allowed: &[Network], trust: Option<&Path>) -> Result<Arc<dyn Deliver>, CliError> {
+pub(super) fn transport(
+    config: &ServerConfig,
+    more: &[Network],
+    trust: Option<&Path>,
+) -> Result<Arc<dyn Deliver>, CliError> {
+    let mut allowed = more.to_vec();
+    for text in config.list("webhooks.allow") {
+        let bad = |_| CliError::Usage("webhooks.allow: a list of networks such as 10.0.0.0/8".to_owned());
+        allowed.push(text.parse().map_err(bad)?);
+    }
+    let configured = config.path("webhooks.trust");
+    let trust = trust.or(configured.as_deref());
     let refuse = |path: &Path| CliError::Usage(format!("{} holds no PEM certificates", path.display()));
     let roots: Vec<CertificateDer<'static>> = match trust {
         Some(path) => CertificateDer::pem_file_iter(path)
@@ -178,7 +191,7 @@ pub(super) fn transport(allowed: &[Network], trust: Option<&Path>) -> Result<Arc
             .ok_or_else(|| refuse(path))?,
         None => Vec::new(),
     };
-    let outbound = Outbound::new(allowed.to_vec(), roots);
+    let outbound = Outbound::new(allowed, roots);
     let outbound = outbound.map_err(|_| refuse(trust.unwrap_or(Path::new("the built-in list"))))?;
     Ok(Arc::new(outbound))
 }
