@@ -1,5 +1,6 @@
 //! Operating a server: webhooks, configuration, backup and restore, schedules, what `doctor` says.
 
+mod backup;
 mod config;
 mod webhooks;
 

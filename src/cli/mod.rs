@@ -17,6 +17,7 @@ mod store;
 
 pub mod codes;
 
+pub mod backup;
 pub mod bench;
 pub mod completions;
 pub mod config;
@@ -119,6 +120,10 @@ pub enum Command {
     Webhook(webhook::Args),
     /// What a server is told, and where each value comes from
     Config(config::Args),
+    /// Copy a server or a data folder, also while it runs
+    Backup(backup::Args),
+    /// Bring a backup back to a new folder, and verify it
+    Restore(backup::RestoreArgs),
     /// Grade sessions against a rubric
     Grade(grade::Args),
     /// Watch grades for changes, version by version
@@ -177,6 +182,8 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Key(args) => key::run(args, context),
         Command::Webhook(args) => webhook::run(args, context),
         Command::Config(args) => config::run(args, context),
+        Command::Backup(args) => backup::run(args, context),
+        Command::Restore(args) => backup::restore(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),
