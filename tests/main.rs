@@ -35,6 +35,7 @@ mod report;
 mod rules;
 mod server;
 mod server_kill;
+mod server_ops;
 mod sets;
 mod stop;
 mod store_contract;

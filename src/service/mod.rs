@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the service reads the clock and keeps its own folder")]
 
 mod access;
+pub mod backup;
 mod cursor;
 mod dreams;
 mod error;
