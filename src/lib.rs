@@ -23,6 +23,8 @@
 //! | [`report`] | the only way out for untrusted text |
 //! | [`firewall`] | the live path, one function a verb |
 //! | [`auditor`] | the path after the fact: verify everything |
+//! | [`service`] | the wire's objects on top of the firewall: stores, memories, sessions, dreams as jobs |
+//! | [`http`] | the server: axum handlers, errors, listeners |
 //! | [`cli`] | commands, exit codes, pages for error codes |
 //! | [`manual`] | limits, threats, decisions |
 
@@ -36,10 +38,12 @@ pub mod domain;
 pub mod firewall;
 pub mod gate;
 pub mod grade;
+pub mod http;
 pub mod ingest;
 pub mod ledger;
 pub mod manual;
 pub mod notes;
 pub mod report;
 pub mod ruleset;
+pub mod service;
 pub mod store;

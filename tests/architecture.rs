@@ -41,6 +41,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
+    ("service", &["domain", "ingest", "auth", "detect", "gate", "store", "firewall"]),
+    // Handlers parse, call one operation, and render what it answers.
+    ("http", &["domain", "auth", "service"]),
     ("auditor", &["domain", "auth", "ruleset", "detect", "ledger", "grade", "store", "config"]),
     // Beside the verbs, `cli` renders plans, held items, findings and grades: their types, nothing that decides.
     (
@@ -57,6 +60,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "report",
             "config",
             "firewall",
+            "service",
+            "http",
             "auditor",
         ],
     ),
@@ -64,7 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that may look at text nobody has scanned.
-const LOUD: &[&str] = &["domain", "ingest", "detect", "gate", "consolidate", "report", "firewall"];
+const LOUD: &[&str] = &["domain", "ingest", "detect", "gate", "consolidate", "report", "firewall", "service"];
 
 /// Types that prove something. They have private fields, one mint, and are never copied or read back.
 const PROOFS: &[&str] = &["Scanned", "Approved", "SignedVersion", "Granted"];
@@ -74,13 +79,13 @@ const FORBIDDEN_TRAITS: &[&str] = &["Clone", "Copy", "Default", "Deserialize", "
 
 /// What touches the world, and the rooms that may.
 const WORLD: &[(&str, &[&str])] = &[
-    ("std::fs", &["store", "config", "firewall", "auditor", "cli"]),
+    ("std::fs", &["store", "config", "firewall", "service", "auditor", "cli"]),
     ("std::env", &["config", "cli"]),
-    ("std::net", &[]),
+    ("std::net", &["http", "cli"]),
     ("std::process::Command", &["firewall", "cli"]),
-    ("SystemTime::now", &["firewall", "auditor", "cli"]),
-    ("Instant::now", &["firewall", "auditor", "cli"]),
-    ("getrandom::", &["firewall", "store"]),
+    ("SystemTime::now", &["firewall", "service", "auditor", "cli"]),
+    ("Instant::now", &["firewall", "http", "auditor", "cli"]),
+    ("getrandom::", &["firewall", "service", "store"]),
     ("std::io::stdout", &["cli"]),
     ("std::io::stdin", &["cli"]),
     ("println!", &[]),

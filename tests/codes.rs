@@ -166,6 +166,7 @@ fn the_command_lines_own_errors_end_as_their_pages_say() {
         CliError::Refused { bad: 1, files: 1 },
         CliError::Stopped { signal: memgate::cli::Signal::Interrupt },
         CliError::Internal { report: None },
+        CliError::Listen { verb: "listen", source: std::io::ErrorKind::AddrInUse.into() },
     ];
     for error in &errors {
         assert_eq!(codes::find(error.code()).map(|page| page.exit), Some(error.exit().code(false)), "{error:?}");

@@ -191,6 +191,7 @@ fn database(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
     }
     report.check("database", before, "structure".to_owned());
     versions(store, log, report);
+    rows(store, log, report);
     quarantine(store, log, report);
     let before = report.problems.len();
     let (number, bad) = match store.raw_digests() {
@@ -207,6 +208,28 @@ fn database(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
         report.problem(&error, None, format!("raw {}", digest.short()));
     }
     report.check("raw inputs", before, format!("{number} against their digests"));
+}
+
+fn rows(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {
+    let before = report.problems.len();
+    let Some(log) = log else { return };
+    let detail = match crate::store::rows::check(store, log) {
+        Ok(checked) => {
+            for (place, what) in checked.problems {
+                report.problems.push(Problem {
+                    code: "database-rows-changed".to_owned(),
+                    place,
+                    what: what.to_owned(),
+                });
+            }
+            count(checked.rows, "memory version")
+        }
+        Err(error) => {
+            report.problem(&error, None, "memory versions");
+            "memory versions that do not all read back".to_owned()
+        }
+    };
+    report.check("memory versions", before, format!("{detail} against the log"));
 }
 
 fn quarantine(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {

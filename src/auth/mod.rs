@@ -4,12 +4,18 @@
 //! May touch: `domain`.
 //! Never: trusts a name that was not authorized; lets an agent hold a reviewer's grant.
 
+mod key;
+mod scope;
+
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Coded, Family, PrincipalId, StoreName};
+
+pub use key::ApiKey;
+pub use scope::{CredentialRole, Scope};
 
 /// What a principal is allowed to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

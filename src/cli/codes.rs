@@ -8,6 +8,7 @@ mod deciding;
 mod inputs;
 mod keeping;
 mod rules;
+mod serving;
 mod signing;
 
 /// The page of one error code.
@@ -31,7 +32,9 @@ const fn page(code: &'static str, exit: u8, meaning: &'static str, why: &'static
 
 /// All pages, by topic and then by code.
 pub fn all() -> impl Iterator<Item = &'static Page> {
-    [command::PAGES, inputs::PAGES, rules::PAGES, deciding::PAGES, keeping::PAGES, signing::PAGES].into_iter().flatten()
+    [command::PAGES, inputs::PAGES, rules::PAGES, deciding::PAGES, keeping::PAGES, serving::PAGES, signing::PAGES]
+        .into_iter()
+        .flatten()
 }
 
 /// The page of a code. Upper and lower case of `E_` codes are the same.

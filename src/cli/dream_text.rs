@@ -175,7 +175,7 @@ pub(super) fn held_table<'a>(records: impl Iterator<Item = &'a HeldRecord>, cont
     let mut table = Table::new(["SEVERITY", "=ID", "KIND", "WHERE", "WHY", "TEXT"].into_iter().take(columns));
     for record in records {
         let place = match &record.place {
-            Place::Memory { path, .. } => path.as_str().to_owned(),
+            Place::Memory { path, .. } | Place::Write { path, .. } => path.as_str().to_owned(),
             Place::Session { session, event } => format!("{session} event {event}"),
         };
         let why = record

@@ -57,6 +57,15 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    /// An address cannot be listened on.
+    #[error("cannot {verb}")]
+    Listen {
+        /// What was tried.
+        verb: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The command has no such form.
     #[error("this command does not write the format {format}")]
     Format {
@@ -173,6 +182,7 @@ impl CliError {
             Self::Read { .. } => "cli-unreadable",
             Self::Labelled { .. } => "cli-labelled-line",
             Self::Write { .. } => "cli-unwritable",
+            Self::Listen { .. } => "cli-listen",
             Self::Format { .. } => "cli-format",
             Self::NeedsYes { .. } => "cli-needs-yes",
             Self::Unknown { .. } => "cli-unknown-name",
@@ -190,6 +200,7 @@ impl CliError {
             Self::Nothing { .. } => "name a file or a folder that holds memories, instructions or transcripts",
             Self::Read { .. } => "check that it exists and may be read",
             Self::Labelled { .. } => "mend the line; `memgate bench detect --help` says what one has to have",
+            Self::Listen { .. } => "choose another address with --listen and --admin; port 0 takes any free one",
             Self::Write { .. } => "check the folder, its permissions and the free space; nothing was left half-written",
             Self::Format { .. } => "use --format text or --format json",
             Self::NeedsYes { .. } => "look at it with --dry-run, then say --yes",
@@ -206,7 +217,11 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Format { .. } | Self::NeedsYes { .. } | Self::Unknown { .. } => Exit::Usage,
             Self::Nothing { .. } => Exit::Nothing,
-            Self::Read { .. } | Self::Labelled { .. } | Self::Write { .. } | Self::Refused { .. } => Exit::Incomplete,
+            Self::Read { .. }
+            | Self::Labelled { .. }
+            | Self::Write { .. }
+            | Self::Listen { .. }
+            | Self::Refused { .. } => Exit::Incomplete,
             Self::Stopped { signal } => signal.exit(),
             Self::Internal { .. } => Exit::Internal,
             Self::Room { exit: Some(exit), .. } => *exit,

@@ -146,6 +146,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     // Evidence that does not verify.
     ("E_", Exit::Verification),
     ("database-damaged", Exit::Verification),
+    ("database-rows-changed", Exit::Verification),
     ("grade-bad-state", Exit::Verification),
     ("grade-state-mismatch", Exit::Verification),
     ("ledger-", Exit::Verification),

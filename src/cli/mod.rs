@@ -27,15 +27,18 @@ pub mod drift;
 pub mod explain;
 pub mod grade;
 pub mod init;
+pub mod key;
 pub mod log;
 pub mod policy;
 pub mod review;
 pub mod rollback;
 pub mod rules;
 pub mod scan;
+pub mod serve;
 pub mod show;
 pub mod verify;
 pub mod version;
+pub mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -107,6 +110,12 @@ pub enum Command {
     Show(show::Args),
     /// Put a store back to an earlier version, as a new version
     Rollback(rollback::Args),
+    /// Serve the hosted memory API: an unmodified SDK works against it
+    Serve(serve::Args),
+    /// API keys of a server
+    Key(key::Args),
+    /// Who is told of what happens on a server
+    Webhook(webhook::Args),
     /// Grade sessions against a rubric
     Grade(grade::Args),
     /// Watch grades for changes, version by version
@@ -161,6 +170,9 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Diff(args) => diff::run(args, context),
         Command::Show(args) => show::run(args, context),
         Command::Rollback(args) => rollback::run(args, context),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Key(args) => key::run(args, context),
+        Command::Webhook(args) => webhook::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),

@@ -156,6 +156,11 @@ pub(super) fn page(record: &HeldRecord, context: &Context) -> String {
     let place = match &record.place {
         Place::Memory { path, heading: Some(heading) } => format!("memory {path}, under \"{heading}\""),
         Place::Memory { path, heading: None } => format!("memory {path}"),
+        Place::Write { path, base, moves, .. } => {
+            let was = base.map_or("a new memory".to_owned(), |base| format!("in place of {}", base.short()));
+            let from = moves.as_ref().map(|from| format!(", renamed from {from}")).unwrap_or_default();
+            format!("memory {path}, the whole write, {was}{from}")
+        }
         Place::Session { session, event } => format!("session {session}, event {event}: a dream does not see it"),
     };
     let _ = writeln!(out, "  where: {}", show_line(&place, context.width.saturating_sub(10)));

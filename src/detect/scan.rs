@@ -114,6 +114,14 @@ impl Scanner {
         made.insert(levels, scanner.clone());
         Ok(scanner)
     }
+    /// A scanner that knows no rule: only a benchmark asks for it, to see what rules cost.
+    ///
+    /// # Errors
+    /// As [`Scanner::builtin`].
+    pub fn dangerous_without_rules() -> Result<Self, RuleSetError> {
+        let none: [(&str, &str); 0] = [];
+        Ok(Self::new(Arc::new(RuleSet::from_packs(none)?), Budget::default()))
+    }
     /// Which rules run and which of them may hold.
     pub fn levels(&self) -> Levels {
         self.core.levels()
@@ -240,6 +248,30 @@ impl Scanner {
         let coverage = if limits.is_empty() { Coverage::Full } else { Coverage::Partial { limits } };
         Report { findings, notes, glue, coverage, likely }
     }
+}
+
+/// For each place in `text`, where something was cut out: true when what stood before and after it is one piece now.
+///
+/// Units: byte offsets, ascending. Cost: one split of the text, then linear.
+pub fn joins(text: &str, cuts: &[usize]) -> Vec<bool> {
+    let document = Document::parse(text);
+    let mut pieces = document.pieces().iter().peekable();
+    let blank = |line: Option<&str>| line.unwrap_or_default().trim().is_empty();
+    let mut joined = Vec::with_capacity(cuts.len());
+    for &cut in cuts {
+        while pieces.next_if(|piece| piece.span().end <= cut).is_some() {}
+        joined.push(match pieces.peek() {
+            Some(piece) if piece.span().start >= cut => false,
+            Some(Piece::Note(_)) => true,
+            // Two headings are one piece of glue anyway; an underline that makes a heading of a statement is not.
+            Some(Piece::Glue(_)) => {
+                let (before, after) = (text.get(..cut).unwrap_or_default(), text.get(cut..).unwrap_or_default());
+                !blank(before.lines().next_back()) && !blank(after.lines().next())
+            }
+            None => false,
+        });
+    }
+    joined
 }
 
 /// Tells each piece which findings touch it.

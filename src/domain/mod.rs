@@ -11,6 +11,7 @@ pub mod digest;
 pub mod error;
 pub mod finding;
 pub mod ids;
+pub mod json;
 pub mod kind;
 pub mod path;
 pub mod taxonomy;

@@ -14,7 +14,7 @@ use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
 use crate::gate::{Accepted, Adopted, Basis, HeldRecord};
 use crate::ingest::{Memory, RawInput, Session};
-use crate::ledger::SignedVersion;
+use crate::ledger::{SignedMemory, SignedVersion};
 use crate::notes::{Document, Piece};
 use crate::store::Store as _;
 
@@ -182,7 +182,7 @@ impl Firewall {
             None => self.current_memories()?,
         };
         let ground = self.ground()?;
-        let vouch = adopt || (from_folder && ground.base.is_none());
+        let vouch = adopt || (from_folder && ground.base().is_none());
 
         progress(Progress::Stage("scan sessions", sessions.len()));
         let go_on = || self.go_on();
@@ -274,7 +274,7 @@ impl Firewall {
         }
         self.expire()?;
         report.held_new = self.put_held(&report.held)?;
-        let change = Change::content(if ground.base.is_none() { "genesis" } else { "advance" });
+        let change = Change::content(if ground.base().is_none() { "genesis" } else { "advance" });
         report.version = self.sign_approved(passed.approved, change, &[grant.principal().clone()])?;
         let flags: BTreeSet<&str> = report
             .plan
@@ -309,7 +309,7 @@ impl Firewall {
         if vouch {
             adopted.push(Adopted::new(&adopt, memories.iter().flat_map(|m| statements(m.text.peek_unscanned()))));
         }
-        adopted.push(self.adopted_from(ground.base.as_ref())?);
+        adopted.push(self.adopted_from(ground.base())?);
         let mut before = Before {
             memory_marks: BTreeMap::new(),
             note_kinds: BTreeMap::new(),
@@ -402,7 +402,7 @@ impl Firewall {
         let acceptance = [Accepted::new(&grant, composed.iter().copied())];
         let mut passed = Passed::default();
         let texts = outputs.iter().map(|output| output.text.peek_unscanned().as_str());
-        let elsewhere = Elsewhere::of(texts, ground.base.as_ref());
+        let elsewhere = Elsewhere::of(texts, ground.base());
         for output in outputs {
             self.go_on()?;
             let mut basis = ground.basis(&output.path, &before.adopted);
@@ -492,6 +492,15 @@ const MOST_OPENINGS: usize = 400;
 impl Elsewhere {
     /// Reads the other memories of a write and the current version.
     pub(super) fn of<'t>(others: impl Iterator<Item = &'t str>, base: Option<&SignedVersion>) -> Self {
+        let memories = base.map(SignedVersion::memories).unwrap_or_default();
+        Self::of_texts(others, memories.iter().map(SignedMemory::text))
+    }
+
+    /// The same from texts: those of other memories, and all that was approved.
+    pub(super) fn of_texts<'a, 'b>(
+        others: impl Iterator<Item = &'a str>,
+        approved: impl Iterator<Item = &'b str>,
+    ) -> Self {
         let mut elsewhere = Self::default();
         for text in others {
             let document = Document::parse(text);
@@ -505,8 +514,8 @@ impl Elsewhere {
                 }
             }
         }
-        for memory in base.map(SignedVersion::memories).unwrap_or_default() {
-            let document = Document::parse(memory.text());
+        for text in approved {
+            let document = Document::parse(text);
             elsewhere.approved.extend(document.notes().map(|note| document.body(note).to_owned()));
         }
         elsewhere

@@ -3,7 +3,7 @@
 use crate::auth::AuthError;
 use crate::config::ConfigError;
 use crate::consolidate::ConsolidateError;
-use crate::domain::{Coded, Digest, Family, HoldId};
+use crate::domain::{Coded, Digest, Family, HoldId, MemoryPath};
 use crate::gate::ReviewError;
 use crate::grade::GradeError;
 use crate::ledger::LedgerError;
@@ -111,6 +111,34 @@ pub enum FirewallError {
         /// The folder.
         path: std::path::PathBuf,
     },
+    /// A batch changes each path once.
+    #[error("this batch changed {path} already")]
+    InBatch {
+        /// The path.
+        path: MemoryPath,
+    },
+    /// There is no memory to rename.
+    #[error("there is no memory at {path}")]
+    NoMemory {
+        /// The path.
+        path: MemoryPath,
+    },
+    /// Another memory is at the path, above it or below it.
+    #[error("the memory {by} is in the way of {path}")]
+    PathTaken {
+        /// The path that was to be written.
+        path: MemoryPath,
+        /// The memory in the way.
+        by: MemoryPath,
+    },
+    /// The memory is no longer what the held write was to replace.
+    #[error("{path} was changed since {id} was held")]
+    WriteOutdated {
+        /// The item.
+        id: HoldId,
+        /// The memory.
+        path: MemoryPath,
+    },
     /// Somebody asked the run to end before it had changed anything.
     #[error("stopped before anything was changed")]
     Stopped,
@@ -159,6 +187,10 @@ impl Coded for FirewallError {
             Self::Workspace { .. } => "firewall-workspace",
             Self::NothingChanged => "firewall-nothing-changed",
             Self::OutputExists { .. } => "firewall-output-exists",
+            Self::InBatch { .. } => "firewall-in-batch",
+            Self::NoMemory { .. } => "firewall-no-memory",
+            Self::PathTaken { .. } => "firewall-path-taken",
+            Self::WriteOutdated { .. } => "firewall-write-outdated",
             Self::Stopped => "firewall-stopped",
             Self::Encoding { .. } => "firewall-encoding",
             Self::Random { .. } => "firewall-random",
@@ -204,6 +236,10 @@ impl Coded for FirewallError {
             Self::Workspace { .. } => "name a folder that can be read, with --workspace",
             Self::NothingChanged => "there is nothing to do",
             Self::OutputExists { .. } => "name a new or empty folder with --out",
+            Self::InBatch { .. } => "begin a new batch",
+            Self::NoMemory { .. } => "list the memories and name one of them",
+            Self::PathTaken { .. } => "choose another path, or move the other memory first",
+            Self::WriteOutdated { .. } => "destroy it, and submit the text again if it is still wanted",
             Self::Stopped => "nothing is half-done; run it again",
             Self::Encoding { .. } => "please report this",
             Self::Random { .. } => "try again",

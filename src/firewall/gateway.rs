@@ -1,7 +1,11 @@
 //! One memory through scan and gate until nothing is left to decide.
 
-use crate::detect::{Scanned, Scanner, Sources};
-use crate::domain::{Candidate, Digest, MemoryPath, RuleId, Untrusted};
+use std::collections::BTreeSet;
+
+use crate::detect::{Scanned, Scanner, Sources, kind};
+use crate::domain::{
+    Authority, Candidate, Digest, Finding, Kind, MemoryPath, Origin, RuleId, Severity, Span, Untrusted,
+};
 use crate::gate::{Approved, Basis, Decision, HeldNote, Place, Policy, Verdict, decide};
 use crate::notes::Document;
 
@@ -130,4 +134,102 @@ fn place_of(document: &Document, path: &MemoryPath, held: &HeldNote) -> Place {
         .and_then(|span| span.slice(document.text()))
         .map(str::to_owned);
     Place::Memory { path: path.clone(), heading }
+}
+
+/// What becomes of a write that is admitted whole or not at all.
+#[derive(Debug)]
+pub(super) enum Whole {
+    /// Every part was admitted.
+    Admitted { approved: Approved, redacted: Vec<RuleId> },
+    /// Something in it waits for a person, and with it the whole: its text after masking, and what in it is held.
+    Held { note: HeldNote, spans: Vec<Span> },
+    /// Something in it is turned away, and with it the whole.
+    Refused { rules: Vec<RuleId>, reasons: Vec<String> },
+}
+
+/// Sends one candidate through the gate as a whole.
+pub(super) fn whole(
+    scanner: &Scanner,
+    policy: &Policy,
+    basis: &mut Basis<'_>,
+    sources: &Sources<'_>,
+    scanned: Scanned,
+) -> Whole {
+    basis.after_redaction = false;
+    let mut redacted = Vec::new();
+    let mut next = scanned;
+    for _ in 0..ROUNDS {
+        let candidate = next.candidate();
+        let (text, document) = (candidate.text.clone(), Document::parse(&candidate.text));
+        // A reviewer who destroyed exactly this write destroyed it for every place.
+        if basis.tombstones.contains(&next.digest()) {
+            return Whole::Refused { rules: Vec::new(), reasons: vec![TOMBSTONE.to_owned()] };
+        }
+        let origins = candidate.claims.iter().flat_map(|claim| claim.origins.clone()).collect::<BTreeSet<_>>();
+        let authority = candidate.authority_of(&Span::new(0, text.len()));
+        match decide(next, policy, basis) {
+            Decision::Admit(approved) => return Whole::Admitted { approved, redacted },
+            Decision::Redact(redaction) => {
+                redacted.extend(redaction.masked);
+                basis.after_redaction = true;
+                carry_sets(&document, &redaction.candidate, basis);
+                next = scanner.scan_with(redaction.candidate, sources);
+            }
+            Decision::Refuse { reason, .. } => {
+                return Whole::Refused { rules: Vec::new(), reasons: vec![reason.to_owned()] };
+            }
+            Decision::Hold(split) => {
+                let refused: Vec<&HeldNote> = split.notes.iter().filter(|n| n.verdict == Verdict::Refuse).collect();
+                if !refused.is_empty() {
+                    let rules: BTreeSet<RuleId> =
+                        refused.iter().flat_map(|note| &note.findings).map(|finding| finding.rule.clone()).collect();
+                    let reasons = joined(refused.iter().flat_map(|note| &note.reasons));
+                    return Whole::Refused { rules: rules.into_iter().collect(), reasons };
+                }
+                return together(text, split.notes, authority, origins.into_iter().collect());
+            }
+        }
+    }
+    Whole::Refused { rules: Vec::new(), reasons: vec!["it kept changing while it was taken apart".to_owned()] }
+}
+
+const TOMBSTONE: &str = "the same text was destroyed by a reviewer before";
+
+/// Reasons in their order, each once.
+fn joined<'a>(reasons: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for reason in reasons {
+        if !out.contains(reason) {
+            out.push(reason.clone());
+        }
+    }
+    out
+}
+
+/// One held item for a whole write: what the reviewer sees is what will be stored.
+fn together(text: String, notes: Vec<HeldNote>, authority: Authority, origins: Vec<Origin>) -> Whole {
+    // An unread text is held with its secrets blotted out: that text, and no other, may be kept.
+    let text = match &notes[..] {
+        [only] if only.span == Span::new(0, text.len()) && only.text.len() == text.len() => only.text.clone(),
+        _ => text,
+    };
+    let severity = notes.iter().map(|note| note.severity).max().unwrap_or(Severity::Medium);
+    let kind = notes.iter().fold(Kind::Fact, |most, note| kind::stronger(most, note.kind));
+    let reasons = joined(notes.iter().flat_map(|note| &note.reasons));
+    let (mut findings, mut spans) = (Vec::new(), Vec::new());
+    for note in &notes {
+        // The statement's own start: marker and indentation come before it.
+        let inside = note.span.slice(&text).and_then(|span| span.find(&note.text)).unwrap_or_default();
+        let start = note.span.start + inside;
+        spans.push(Span::new(start, (start + note.text.len()).min(text.len())));
+        findings.extend(note.findings.iter().map(|finding| Finding {
+            span: Span::new((start + finding.span.start).min(text.len()), (start + finding.span.end).min(text.len())),
+            ..finding.clone()
+        }));
+    }
+    findings.sort_by(|a, b| (a.span, &a.rule).cmp(&(b.span, &b.rule)));
+    findings.dedup();
+    let span = Span::new(0, text.len());
+    let note = HeldNote { verdict: Verdict::Hold, text, span, kind, authority, severity, reasons, findings, origins };
+    Whole::Held { note, spans }
 }

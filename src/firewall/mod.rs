@@ -5,6 +5,7 @@
 //! Never: makes a decision that the gate did not make, or a version that the ledger did not sign.
 #![expect(clippy::disallowed_methods, reason = "the firewall reads the workspace and writes the output folder")]
 
+mod apply;
 pub mod artifacts;
 mod dream;
 mod env;
@@ -12,6 +13,7 @@ mod error;
 mod gateway;
 mod grades;
 mod init;
+pub mod live;
 mod output;
 mod review;
 mod screen;
@@ -22,6 +24,7 @@ pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::auth::{Adopt, Granted, Principal, Role};
 use crate::config::Config;
@@ -34,11 +37,13 @@ use crate::ledger::{SignedMemory, SignedVersion};
 use crate::store::records::held_body;
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence, journal};
 
+pub use apply::Applied;
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
 pub use env::{Env, Random, Stopped};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
+pub use live::{Actor, Batch, Head, Judged, MemoryRow, MemoryVersionRow, Redacted, VersionOperation, VersionQuery};
 pub use output::{VersionDiff, VersionText, check_out, write_out};
 pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
 pub use sign::VersionInfo;
@@ -54,6 +59,10 @@ pub struct Firewall {
     vault: sign::Vault,
     env: Env,
     policy_changed: bool,
+    /// The head, once somebody asked for it; always the last signed version.
+    live: Option<Arc<live::Head>>,
+    /// On whose behalf versions are made that no batch makes.
+    actor: Option<live::Actor>,
 }
 
 impl Firewall {
@@ -98,9 +107,11 @@ impl Firewall {
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;
         let policy_changed = known.as_ref().is_some_and(|known| *known != policy.digest().hex());
-        let mut firewall = Self { folder, store, config, policy, scanner, vault, env, policy_changed };
+        let mut firewall =
+            Self { folder, store, config, policy, scanner, vault, env, policy_changed, live: None, actor: None };
         if access == Access::Write {
             firewall.recover()?;
+            firewall.fill_rows()?;
             if policy_changed {
                 // I10: a loosened policy is in the log before it decides anything.
                 firewall.log_event("policy-changed", &firewall.policy.digest())?;
@@ -139,6 +150,11 @@ impl Firewall {
         let checked = journal::check(&self.store, self.vault.log()?)?;
         if let Some((key, problem)) = checked.problems.into_iter().next() {
             return Err(crate::store::StoreError::Damaged { table: "held", key, problem: problem.to_owned() }.into());
+        }
+        let checked = crate::store::rows::check(&self.store, self.vault.log()?)?;
+        if let Some((key, problem)) = checked.problems.into_iter().next() {
+            let problem = problem.to_owned();
+            return Err(crate::store::StoreError::Damaged { table: "memory_version", key, problem }.into());
         }
         for digest in self.store.raw_digests()? {
             self.store.raw(&digest)?;
@@ -291,13 +307,13 @@ impl Firewall {
     fn ground(&self) -> Result<Ground, FirewallError> {
         let held = self.store.all_held()?;
         let destroyed = held.into_iter().filter(|record| record.state == HeldState::Destroyed);
-        let base = match self.head()? {
-            Some(head) => Some(self.recall(head.sequence)?),
-            None => None,
+        let head = match &self.live {
+            Some(head) => Arc::clone(head),
+            None => Arc::new(self.load_head()?),
         };
         let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
-        let standing = base.as_ref().map(|base| standing(&grant, base)).unwrap_or_default();
-        Ok(Ground { tombstones: destroyed.map(|record| record.digest).collect(), base, standing })
+        let standing = head.version().map(|base| standing(&grant, base)).unwrap_or_default();
+        Ok(Ground { tombstones: destroyed.flat_map(|record| record.tombstones()).collect(), head, standing })
     }
 
     /// The memories of a version once more through scan and gate; one held note refuses all.
@@ -327,14 +343,18 @@ impl Firewall {
 /// What every memory is judged on, read once a verb.
 struct Ground {
     tombstones: BTreeSet<Digest>,
-    base: Option<SignedVersion>,
+    head: Arc<live::Head>,
     /// What reviewers released into each memory before.
     standing: BTreeMap<MemoryPath, Vec<Released>>,
 }
 
 impl Ground {
+    fn base(&self) -> Option<&SignedVersion> {
+        self.head.version()
+    }
+
     fn basis<'a>(&'a self, path: &MemoryPath, adopted: &'a [Adopted]) -> Basis<'a> {
-        let unchanged = Firewall::provenance_of(self.base.as_ref(), path);
+        let unchanged = Firewall::provenance_of(self.base(), path);
         let released = self.standing.get(path).map(Vec::as_slice).unwrap_or_default();
         Basis { adopted, released, tombstones: self.tombstones.clone(), unchanged, ..Basis::default() }
     }

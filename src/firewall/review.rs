@@ -1,18 +1,22 @@
 //! The quarantine's verbs: list, show, release, destroy, expire.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, Destroy, Granted, Release};
 use crate::detect::{Coverage, Sources};
-use crate::domain::{Candidate, Claim, Digest, HoldId, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted};
+use crate::domain::{
+    Candidate, Claim, Digest, HoldId, MemoryPath, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted,
+};
 use crate::gate::review::{ReleaseStep, check_open, release};
-use crate::gate::{HeldRecord, HeldState};
-use crate::ledger::SignedVersion;
+use crate::gate::{HeldRecord, HeldState, Place};
 use crate::notes::{Document, Edit};
 use crate::store::Store as _;
 
 use super::dream::as_found;
 use super::gateway::Passed;
+use super::live::{Head, Told};
 use super::sign::Change;
 use super::{Firewall, FirewallError, VersionInfo, nearest_heading, output};
 
@@ -140,21 +144,19 @@ impl Firewall {
         };
         let approvers = released.reviewers().to_vec();
         let mut ground = self.ground()?;
-        let (memories, target) = with_statement(&record, ground.base.as_ref())?;
-        let adopted = [self.adopted_from(ground.base.as_ref())?];
+        let (candidate, removed) = applied(&record, &ground.head)?;
+        let adopted = [self.adopted_from(ground.base())?];
+        let path = candidate.peek_unscanned().path.clone();
+        ground.standing.entry(path.clone()).or_default().push(released);
         let mut passed = Passed::default();
-        if let Some(candidate) = memories.get(target) {
-            ground.standing.entry(candidate.peek_unscanned().path.clone()).or_default().push(released);
-        }
-        for candidate in memories {
-            let path = candidate.peek_unscanned().path.clone();
-            let mut basis = ground.basis(&path, &adopted);
-            passed.send(&self.scanner, &self.policy, &mut basis, &Sources::default(), candidate);
-        }
+        let mut basis = ground.basis(&path, &adopted);
+        passed.send(&self.scanner, &self.policy, &mut basis, &Sources::default(), candidate);
         let approved = passed.all_or_nothing()?;
         self.journal("review-release", &[], Some(&decision))?;
-        let action = if ground.base.is_none() { "genesis" } else { "advance" };
-        let version = self.sign_approved(approved, Change::content(action), &approvers)?;
+        let action = if ground.base().is_none() { "genesis" } else { "advance" };
+        let moves = removed.iter().map(|from| (path.clone(), from.clone())).collect();
+        let change = Change::content(action).told(Told { moves, ..Told::default() });
+        let version = self.sign_changes(approved, &removed, change, &approvers)?;
         let Some(version) = version else { return Err(FirewallError::NothingChanged) };
         record.state = HeldState::Released;
         self.journal("quarantine-released", &[record], None)?;
@@ -259,43 +261,44 @@ impl Firewall {
     }
 }
 
-/// All current memories as candidates, with the record's statement put in its place; and which one of
-/// them it went to.
-fn with_statement(
-    record: &HeldRecord,
-    base: Option<&SignedVersion>,
-) -> Result<(Vec<Untrusted<Candidate>>, usize), FirewallError> {
+/// The memory as it will be once the record is in its place, and the path it leaves. Everything else stays.
+fn applied(record: &HeldRecord, head: &Head) -> Result<(Untrusted<Candidate>, BTreeSet<MemoryPath>), FirewallError> {
     let Some(path) = record.place.memory() else {
         return Err(FirewallError::NoItem { id: record.id.to_string() });
     };
-    let mut candidates = Vec::new();
-    let mut target = None;
-    for memory in base.map(SignedVersion::memories).unwrap_or_default() {
-        let memory = output::as_memory(memory);
-        let mut candidate = as_found(&memory);
-        if memory.path == *path {
-            target = Some(candidates.len());
-            let edit = Edit::Append { heading: nearest_heading(&record.place), text: record.text.clone() };
-            let edited = Document::parse(&candidate.text).apply(&[edit])?;
-            let notes = edited.notes().filter(|note| edited.body_digest(note) == record.digest);
-            let span = notes.last().map_or(Span::new(0, edited.text().len()), |note| note.span);
-            for claim in &mut candidate.claims {
-                claim.span = Span::new(0, edited.text().len());
-            }
-            candidate.claims.push(Claim { span, origins: record.origins.clone(), authority: record.authority });
-            candidate.text = edited.text().to_owned();
+    let old = head.version().and_then(|version| version.memory(path));
+    if let Place::Write { base, moves, .. } = &record.place {
+        let source = moves.as_ref().unwrap_or(path);
+        let taken = moves.as_ref().is_some_and(|from| from != path) && old.is_some();
+        if head.at(source).map(|row| row.sha256) != *base || taken {
+            return Err(FirewallError::WriteOutdated { id: record.id.clone(), path: source.clone() });
         }
-        candidates.push(Untrusted::new(candidate));
+        let text = record.text.clone();
+        let span = Span::new(0, text.len());
+        let claims = vec![Claim { span, origins: record.origins.clone(), authority: record.authority }];
+        let candidate = Candidate { path: path.clone(), text, claims, stage: Stage::Write };
+        let removed = moves.iter().filter(|from| *from != path).cloned().collect();
+        return Ok((Untrusted::new(candidate), removed));
     }
-    let target = target.unwrap_or_else(|| {
+    let Some(old) = old else {
         let mut text = record.text.clone();
         if !text.ends_with('\n') {
             text.push('\n');
         }
         let span = Span::new(0, text.len());
         let claims = vec![Claim { span, origins: record.origins.clone(), authority: record.authority }];
-        candidates.push(Untrusted::new(Candidate { path: path.clone(), text, claims, stage: Stage::Write }));
-        candidates.len() - 1
-    });
-    Ok((candidates, target))
+        let candidate = Candidate { path: path.clone(), text, claims, stage: Stage::Write };
+        return Ok((Untrusted::new(candidate), BTreeSet::new()));
+    };
+    let mut candidate = as_found(&output::as_memory(old));
+    let edit = Edit::Append { heading: nearest_heading(&record.place), text: record.text.clone() };
+    let edited = Document::parse(&candidate.text).apply(&[edit])?;
+    let notes = edited.notes().filter(|note| edited.body_digest(note) == record.digest);
+    let span = notes.last().map_or(Span::new(0, edited.text().len()), |note| note.span);
+    for claim in &mut candidate.claims {
+        claim.span = Span::new(0, edited.text().len());
+    }
+    candidate.claims.push(Claim { span, origins: record.origins.clone(), authority: record.authority });
+    candidate.text = edited.text().to_owned();
+    Ok((Untrusted::new(candidate), BTreeSet::new()))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -12,14 +13,16 @@ use crate::domain::{Digest, MemoryPath, PrincipalId, Timestamp};
 use crate::gate::Approved;
 use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
-    Age, Approvals, Body, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace, OpenOptions, PolicyParts,
-    Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, StoredVersion, TestKeys, TlogPolicy,
-    VerifiedLog, VerifiedVersion, read_log,
+    Age, Approvals, Body, Draft, Envelope, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace,
+    OpenOptions, PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys,
+    TlogPolicy, VerifiedLog, VerifiedVersion, read_log,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
+use crate::store::rows;
 use crate::store::{Access, ObjectRecord, Store, StoreError, VersionRecord, VersionState, folder};
 
+use super::live::{self, Told};
 use super::{Env, Firewall, FirewallError};
 
 /// The pseudonym that proposes versions; no person, so it can approve nothing.
@@ -50,12 +53,18 @@ pub(super) struct Change<'a> {
     action: &'static str,
     restores: Option<&'a SignedVersion>,
     summary: String,
+    told: Told,
 }
 
 impl Change<'_> {
     /// New content.
     pub(super) fn content(action: &'static str) -> Self {
-        Self { action, restores: None, summary: "{}".to_owned() }
+        Self { action, restores: None, summary: "{}".to_owned(), told: Told::default() }
+    }
+
+    /// What is known of who changed what.
+    pub(super) fn told(self, told: Told) -> Self {
+        Self { told, ..self }
     }
 }
 
@@ -229,26 +238,70 @@ impl Firewall {
         Some((Digest::of(memory.text()), memory.provenance().to_owned()))
     }
 
-    /// Signs, stores, logs, and only then calls it a version. `None` when nothing would change.
+    /// Signs, stores, logs, and only then calls it a version: the approved memories are its whole content. `None` when
+    /// nothing would change.
     pub(super) fn sign_approved(
         &mut self,
         approved: Vec<Approved>,
         change: Change<'_>,
         approvers: &[PrincipalId],
     ) -> Result<Option<VersionInfo>, FirewallError> {
-        let base = match self.head()? {
-            Some(head) => Some(self.recall(head.sequence)?),
-            None => None,
-        };
-        if let (Some(base), None) = (&base, change.restores) {
+        let head = self.live_head()?;
+        if let (Some(base), None) = (head.version(), change.restores) {
             let same = base.memories().len() == approved.len()
                 && approved.iter().all(|a| base.memory(a.path()).is_some_and(|m| m.text() == a.text()));
             if same {
                 return Ok(None);
             }
         }
-        let mut salts = Vec::with_capacity(approved.len());
-        for _ in &approved {
+        self.sign_content(&head, approved, None, change, approvers).map(Some)
+    }
+
+    /// The same for changes of the head: every memory that is neither approved anew nor removed stays as it is.
+    pub(super) fn sign_changes(
+        &mut self,
+        changed: Vec<Approved>,
+        removed: &BTreeSet<MemoryPath>,
+        change: Change<'_>,
+        approvers: &[PrincipalId],
+    ) -> Result<Option<VersionInfo>, FirewallError> {
+        let head = self.live_head()?;
+        if changed.is_empty() && removed.is_empty() {
+            return Ok(None);
+        }
+        // A store is empty in one way only: the second time is a return to the first, and says so.
+        let left = head.memories().filter(|row| !removed.contains(&row.path)).count();
+        if changed.is_empty() && left == 0 {
+            let log = self.vault.log()?;
+            let before = log.history().versions().iter().find(|version| version.common().size == 0);
+            if let Some(sequence) = before.map(|version| version.common().sequence) {
+                let empty = self.recall(sequence)?;
+                let change = Change { action: "rollback", restores: Some(&empty), ..change };
+                return self.sign_content(&head, Vec::new(), None, change, approvers).map(Some);
+            }
+        }
+        self.sign_content(&head, changed, Some(removed), change, approvers).map(Some)
+    }
+
+    fn sign_content(
+        &mut self,
+        head: &live::Head,
+        approved: Vec<Approved>,
+        removed: Option<&BTreeSet<MemoryPath>>,
+        mut change: Change<'_>,
+        approvers: &[PrincipalId],
+    ) -> Result<VersionInfo, FirewallError> {
+        let texts: Vec<(MemoryPath, String)> =
+            approved.iter().map(|item| (item.path().clone(), item.text().to_owned())).collect();
+        let gone: BTreeSet<MemoryPath> = match removed {
+            Some(removed) => removed.clone(),
+            None => {
+                let stays: BTreeSet<&MemoryPath> = texts.iter().map(|(path, _)| path).collect();
+                head.memories().map(|row| &row.path).filter(|path| !stays.contains(*path)).cloned().collect()
+            }
+        };
+        let mut salts = Vec::with_capacity(approved.len() + 1);
+        for _ in 0..=approved.len() {
             let mut bytes = [0_u8; 32];
             (self.env.random)(&mut bytes).map_err(|source| FirewallError::Random { source })?;
             salts.push(Salt::new(bytes));
@@ -257,7 +310,7 @@ impl Firewall {
         let Log::Writer { writer, signer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
         let request = SignRequest {
             restores: change.restores,
-            base: base.as_ref(),
+            base: head.version(),
             reattributed: BTreeSet::new(),
             now,
             expires_at: None,
@@ -265,40 +318,96 @@ impl Firewall {
             reviewers: approvers.to_vec(),
             salts,
         };
-        let draft = writer.sign_version(signer, approved, &request)?;
-        let stored = draft.to_stored();
+        let draft = match removed {
+            None => writer.sign_version(signer, approved, &request)?,
+            Some(removed) => writer.sign_changes(signer, approved, removed, &request)?,
+        };
+        let sequence = draft.common().sequence;
+        if change.told.actor.is_none() {
+            change.told.actor.clone_from(&self.actor);
+        }
+        let none = Manifest::default();
+        let base_manifest = head.version().map_or(&none, SignedVersion::manifest);
+        let fresh = draft.manifest().beyond(base_manifest);
+        let commit = |path: &MemoryPath| {
+            fresh.iter().find_map(|(other, line)| match line {
+                Line::Memory { content, .. } if *other == path => Some(*content),
+                _ => None,
+            })
+        };
+        let store = self.config.settings.store.as_str();
+        let present = texts.iter().map(|(path, text)| (path, text.as_str()));
+        let step = live::Step { store, sequence, created: now, head, gone: &gone, told: &change.told };
+        let rows = live::of_change(&step, present, commit);
         let record = VersionRecord {
-            sequence: stored.sequence,
+            sequence,
             statement: *draft.id(),
             action: change.action.to_owned(),
-            manifest: stored.manifest.clone(),
-            head: stored.head.clone(),
+            manifest: draft.manifest().to_bytes(),
+            head: draft.common().head().to_bytes(),
             created: now,
             state: VersionState::Pending,
             summary: change.summary,
         };
-        self.store.put_pending(&record, &objects(&stored, draft.manifest())?)?;
+        let objects = objects(&draft, &fresh)?;
+        self.store.put_pending_rows(&record, &objects, &rows)?;
+        let told = rows::digest(draft.id(), &rows)?;
+        let event = self.event(rows::EVENT, &told, draft.envelopes().len())?;
         let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
-        let appended = writer.append_version(draft);
-        let (version, _receipt) = match appended {
-            Ok(done) => done,
-            Err(error) => {
-                // Never in the log, or completed when the folder is opened again: `recover` tells which.
-                return Err(error.into());
-            }
+        // On failure it was never in the log, or is completed when the folder is opened again: `recover` tells which.
+        let (version, _receipt) = writer.append_version_with(draft, &[event])?;
+        self.store.mark_logged(sequence)?;
+        let info = VersionInfo {
+            sequence,
+            statement: *version.id(),
+            action: record.action,
+            created: now,
+            memories: version.memories().len(),
+            log_index: version.evidence().index(),
+            witnesses: "unwitnessed".to_owned(),
         };
-        self.store.mark_logged(version.sequence())?;
-        self.head()
+        self.live = Some(Arc::new(head.next(version, info.clone(), &rows)));
+        Ok(info)
+    }
+
+    /// Rows for versions that were made before there were any: from the differences of the versions.
+    pub(super) fn fill_rows(&mut self) -> Result<(), FirewallError> {
+        if self.store.document("state", "rows")?.is_some() {
+            return Ok(());
+        }
+        let mut head = live::Head::default();
+        let mut events = Vec::new();
+        for info in self.versions()? {
+            let version = self.recall(info.sequence)?;
+            let rows = live::backfill(self.config.settings.store.as_str(), info.created, &head, &version);
+            self.store.put_rows(&rows)?;
+            events.push(self.event(rows::EVENT, &rows::digest(version.id(), &rows)?, events.len())?);
+            head = head.next(version, info, &rows);
+        }
+        if let Log::Writer { writer, .. } = &mut self.vault.log {
+            // All of them or none: a run that died behind this has logged them already.
+            if !rows::is_logged(writer.log()?) {
+                writer.append(&events)?;
+            }
+        }
+        Ok(self.store.put_document("state", "rows", "1")?)
     }
 
     /// Puts one audit event into the log.
     pub(super) fn log_event(&mut self, kind: &str, digest: &Digest) -> Result<(), FirewallError> {
-        let store = self.config.settings.store.clone();
-        let Log::Writer { writer, signer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
-        let serial = writer.log()?.history().len() + 1;
-        let event = Body::AuditEvent(AuditEvent { store, kind: kind.to_owned(), serial, digest: *digest });
-        writer.append(&[signer.sign_event(&event)?])?;
+        let event = self.event(kind, digest, 0)?;
+        let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
+        writer.append(&[event])?;
         Ok(())
+    }
+
+    /// An audit event for the log that so many other new entries come before.
+    pub(super) fn event(&self, kind: &str, digest: &Digest, after: usize) -> Result<Envelope, FirewallError> {
+        let store = self.config.settings.store.clone();
+        let Log::Writer { writer, signer, .. } = &self.vault.log else { return Err(FirewallError::ReadOnly) };
+        let serial = writer.log()?.history().len() + after as u64 + 1;
+        let event = Body::AuditEvent(AuditEvent { store, kind: kind.to_owned(), serial, digest: *digest });
+        Ok(signer.sign_event(&event)?)
     }
 
     /// Finishes or drops versions that an interrupted run left between database and log.
@@ -329,25 +438,24 @@ impl Firewall {
         let approved = self.readmit(&restored)?;
         self.log_event("rollback-reason", &Digest::of(reason))?;
         let summary = serde_json::json!({ "reason": reason, "restores": target }).to_string();
-        let change = Change { action: "rollback", restores: Some(&restored), summary };
+        let change = Change { action: "rollback", restores: Some(&restored), summary, told: Told::default() };
         let version = self.sign_approved(approved, change, &[grant.principal().clone()])?;
         version.ok_or(FirewallError::NothingChanged)
     }
 }
 
-fn objects(stored: &StoredVersion, manifest: &Manifest) -> Result<Vec<ObjectRecord>, FirewallError> {
+/// The records of the memories that the version adds to what is stored.
+fn objects(draft: &Draft, fresh: &[(&MemoryPath, &Line)]) -> Result<Vec<ObjectRecord>, FirewallError> {
     let mut objects = Vec::new();
-    for memory in &stored.memories {
-        let commit = manifest.lines().iter().find_map(|line| match line {
-            Line::Memory { path, content, .. } if *path == memory.path => Some(*content),
-            _ => None,
-        });
+    for (path, line) in fresh {
+        let Line::Memory { content, .. } = line else { continue };
+        let memory = draft.object(path).ok_or(LedgerError::Missing { what: "a memory of the draft" })?;
         objects.push(ObjectRecord {
-            commit: commit.ok_or(LedgerError::Missing { what: "a manifest line" })?,
-            path: memory.path.clone(),
-            content: memory.text.clone().into_bytes(),
+            commit: *content,
+            path: memory.path,
+            content: memory.text.into_bytes(),
             salt: memory.salt.as_slice().try_into().map_err(|_| LedgerError::Missing { what: "a 32-byte salt" })?,
-            provenance: memory.provenance.clone(),
+            provenance: memory.provenance,
         });
     }
     Ok(objects)

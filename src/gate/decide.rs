@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::detect::scan::joins;
 use crate::detect::{Coverage, NoteScan, Scanned, is_about_origin};
 use crate::domain::{
     Authority, Candidate, Claim, Confidence, Digest, Finding, Kind, MemoryPath, Origin, RuleId, Severity, Span,
@@ -378,10 +379,47 @@ fn merge_overlaps(mut held: Vec<HeldNote>) -> Vec<HeldNote> {
 }
 
 /// The candidate without the held spans, claims moved along; `None` when no letter or digit is left.
+///
+/// A cut never joins what it stood between: a heading taken out from between two paragraphs would make one statement
+/// of them, which nobody vouched for, destroyed or released, and whose second half may stand in the first one's quote.
 fn remove(candidate: &Candidate, held: &[HeldNote]) -> Option<Untrusted<Candidate>> {
-    let edits: Vec<(Span, String)> = held.iter().map(|note| (note.span, String::new())).collect();
-    let edited = edit(candidate, &edits);
+    let mut edits: Vec<(Span, String)> = held.iter().map(|note| (note.span, String::new())).collect();
+    let mut edited = edit(candidate, &edits);
+    let mut removed = 0;
+    let cuts: Vec<usize> = edits
+        .iter()
+        .map(|(span, _)| {
+            let cut = span.start.saturating_sub(removed);
+            removed += span.len();
+            cut
+        })
+        .collect();
+    let joined = joins(&edited.text, &cuts);
+    if joined.contains(&true) {
+        for (index, (span, with)) in edits.iter_mut().enumerate() {
+            // Cuts that touch are one: the last of them leaves the line.
+            if joined.get(index) == Some(&true) && cuts.get(index + 1) != cuts.get(index) {
+                empty_line(&candidate.text, span.start).clone_into(with);
+            }
+        }
+        edited = edit(candidate, &edits);
+    }
     edited.text.chars().any(char::is_alphanumeric).then(|| Untrusted::new(edited))
+}
+
+/// The line break that makes an empty line at `at`, as the line before it ends.
+fn empty_line(text: &str, at: usize) -> &'static str {
+    let before = text.get(..at).unwrap_or_default();
+    if before.ends_with("\r\n") {
+        "\r\n"
+    } else if before.ends_with('\r') {
+        // An LF would only finish that line break.
+        "\r"
+    } else if before.ends_with('\n') {
+        "\n"
+    } else {
+        "\n\n"
+    }
 }
 
 fn redact(candidate: &Candidate, findings: &[&Finding]) -> Redaction {
@@ -450,12 +488,14 @@ fn approve(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: Vec<
 /// transcript says can reach a signed record as text.
 fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &[HeldNote]) -> String {
     let candidate = scanned.candidate();
+    // A whole write was released: every part of it by that yes.
+    let whole = basis.released.iter().any(|released| released.digest == scanned.digest());
     let notes: Vec<Value> = scanned
         .notes()
         .iter()
         .map(|note| {
             let digest = Digest::of(note.body.slice(&candidate.text).unwrap_or_default());
-            let by = if basis.released.iter().any(|r| r.digest == digest) {
+            let by = if whole || basis.released.iter().any(|r| r.digest == digest) {
                 BY_RELEASE
             } else if basis.is_adopted(&digest) {
                 "adoption"
@@ -475,12 +515,16 @@ fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &
             })
         })
         .collect();
-    // Headings and code are no statements and cite nothing; only that nobody stopped one has to be remembered.
-    let observed_glue: Vec<Value> = scanned
+    // Headings and code are no statements and cite nothing; only that nobody stopped one, or that a reviewer did not,
+    // has to be remembered.
+    let glue: Vec<Value> = scanned
         .glue()
         .iter()
-        .filter(|glue| observed.iter().any(|held| held.span.overlaps(&glue.span)))
-        .map(|glue| json!({ "admittedBy": BY_OBSERVE, "span": [glue.body.start, glue.body.end] }))
+        .filter(|glue| whole || observed.iter().any(|held| held.span.overlaps(&glue.span)))
+        .map(|glue| {
+            let by = if whole { BY_RELEASE } else { BY_OBSERVE };
+            json!({ "admittedBy": by, "span": [glue.body.start, glue.body.end] })
+        })
         .collect();
     let mut record = json!({
         "gatePolicy": policy.digest().hex(),
@@ -488,18 +532,35 @@ fn provenance(scanned: &Scanned, policy: &Policy, basis: &Basis<'_>, observed: &
         "rules": scanned.ruleset().hex(),
         "schema": "memgate-provenance/1",
     });
-    if let (false, Some(members)) = (observed_glue.is_empty(), record.as_object_mut()) {
-        members.insert("glue".to_owned(), Value::Array(observed_glue));
+    if let Some(members) = record.as_object_mut() {
+        if !glue.is_empty() {
+            members.insert("glue".to_owned(), Value::Array(glue));
+        }
+        if whole {
+            members.insert("whole".to_owned(), Value::from(BY_RELEASE));
+        }
     }
     record.to_string()
 }
 
-pub(super) const BY_RELEASE: &str = "release";
+const BY_RELEASE: &str = "release";
 const BY_OBSERVE: &str = "observe";
 
 /// Digests of the statements of a memory that its provenance record says were admitted this way.
 pub(super) fn admitted_by(text: &str, provenance: &str, by: &str) -> Vec<Digest> {
     parts_by(text, provenance, "notes", by).into_iter().map(Digest::of).collect()
+}
+
+/// Digests of everything that reviewers released into a memory: statements, and of a write that was released whole also
+/// what stands between them, and the whole.
+pub(super) fn released_in(text: &str, provenance: &str) -> Vec<Digest> {
+    let mut digests = admitted_by(text, provenance, BY_RELEASE);
+    digests.extend(parts_by(text, provenance, "glue", BY_RELEASE).into_iter().map(Digest::of));
+    let record: Value = serde_json::from_str(provenance).unwrap_or_default();
+    if record.get("whole").and_then(Value::as_str) == Some(BY_RELEASE) {
+        digests.push(Digest::of(text));
+    }
+    digests
 }
 
 /// The parts of a memory that one list of its provenance record says were admitted this way.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Authority, Digest, Finding, HoldId, Kind, MemoryPath, Origin, PrincipalId, SessionId, Severity, Timestamp,
+    Authority, Digest, Finding, HoldId, Kind, MemoryPath, Origin, PrincipalId, SessionId, Severity, Span, Timestamp,
 };
 
 use super::decide::HeldNote;
@@ -20,6 +20,18 @@ pub enum Place {
         /// The nearest heading, if any.
         heading: Option<String>,
     },
+    /// A whole write: the item's text is the whole new content of the memory.
+    Write {
+        /// The memory.
+        path: MemoryPath,
+        /// SHA-256 of what the memory held then; `None` when there was none. It must still hold it when the write is
+        /// released.
+        base: Option<Digest>,
+        /// The path it is renamed from.
+        moves: Option<MemoryPath>,
+        /// The parts that hold the whole, bytes of the text.
+        notes: Vec<Span>,
+    },
     /// A span of a transcript: it was kept away from the dream.
     Session {
         /// The session.
@@ -33,7 +45,7 @@ impl Place {
     /// The memory, when there is one.
     pub const fn memory(&self) -> Option<&MemoryPath> {
         match self {
-            Self::Memory { path, .. } => Some(path),
+            Self::Memory { path, .. } | Self::Write { path, .. } => Some(path),
             Self::Session { .. } => None,
         }
     }
@@ -127,6 +139,11 @@ impl HeldRecord {
         let digest = Digest::of(&note.text);
         let place_key = match &place {
             Place::Memory { path, .. } => path.as_str().to_owned(),
+            Place::Write { path, base, moves, .. } => {
+                let base = base.map(|base| base.hex()).unwrap_or_default();
+                let from = moves.as_ref().map(MemoryPath::as_str).unwrap_or_default();
+                format!("write\n{path}\n{from}\n{base}")
+            }
             Place::Session { .. } => "session".to_owned(),
         };
         let identity = Digest::of_parts([digest.bytes().as_slice(), place_key.as_bytes()]);
@@ -150,5 +167,15 @@ impl HeldRecord {
             policy: policy.digest(),
             ruleset,
         }
+    }
+
+    /// Digests of what does not come back once this is destroyed: its text, and of a whole write each part that held
+    /// it. The innocent parts of the same write are not among them.
+    pub fn tombstones(&self) -> Vec<Digest> {
+        let mut digests = vec![self.digest];
+        if let Place::Write { notes, .. } = &self.place {
+            digests.extend(notes.iter().filter_map(|span| span.slice(&self.text)).map(Digest::of));
+        }
+        digests
     }
 }

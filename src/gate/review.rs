@@ -49,7 +49,7 @@ impl Released {
     /// What reviewers released into a memory before, by its provenance record: a yes to exact bytes stands for
     /// as long as they stay where they are. The caller has the record from a signed version.
     pub fn standing(_grant: &Granted<Adopt>, text: &str, provenance: &str) -> Vec<Self> {
-        let digests = super::decide::admitted_by(text, provenance, super::decide::BY_RELEASE);
+        let digests = super::decide::released_in(text, provenance);
         digests.into_iter().map(|digest| Self { digest, reviewers: Vec::new() }).collect()
     }
     /// Who released it; nobody when it stands from an earlier version, whose signed approval names them.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::GradeError;
-use super::json;
+use crate::domain::json::parse_strict;
 use crate::domain::{Digest, Finding, SessionId};
 
 /// One finished session, collected by the caller; grading never runs the agent's code.
@@ -178,14 +178,15 @@ impl Artifacts {
     ///
     /// Errors: refused when it is not JSON, repeats a key, or has a key nobody reads.
     pub fn from_json(text: &str) -> Result<Self, GradeError> {
-        let value = json::parse_strict(text)
+        let value = parse_strict(text)
+            .ok()
             .filter(Value::is_object)
             .ok_or_else(|| GradeError::BadArtifacts { problem: "not one JSON object with unique keys".to_owned() })?;
         serde_json::from_value(value).map_err(|error| GradeError::BadArtifacts { problem: error.to_string() })
     }
     /// Arguments of a call as JSON, or as a JSON string when the text is not JSON (or repeats a key).
     pub fn arguments(text: &str) -> Value {
-        json::parse_strict(text).unwrap_or_else(|| Value::String(text.to_owned()))
+        parse_strict(text).unwrap_or_else(|_| Value::String(text.to_owned()))
     }
 }
 

@@ -1,69 +1,9 @@
-//! Strict JSON, a small path language, and equality of values.
-
-use std::fmt;
+//! A small path language, and equality of values.
 
 use serde::Serialize;
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::decimal::Decimal;
-
-/// Reads one JSON value and nothing after it; a repeated key is refused, because two readers
-/// may each believe another copy.
-pub(crate) fn parse_strict(text: &str) -> Option<Value> {
-    struct Strict;
-    impl<'de> DeserializeSeed<'de> for Strict {
-        type Value = Value;
-        fn deserialize<D: de::Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
-            d.deserialize_any(self)
-        }
-    }
-    impl<'de> Visitor<'de> for Strict {
-        type Value = Value;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("JSON")
-        }
-        fn visit_unit<E>(self) -> Result<Value, E> {
-            Ok(Value::Null)
-        }
-        fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
-            Ok(Value::Bool(v))
-        }
-        fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
-            Ok(Value::from(v))
-        }
-        fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
-            Ok(Value::from(v))
-        }
-        fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
-            Ok(Value::from(v))
-        }
-        fn visit_str<E>(self, v: &str) -> Result<Value, E> {
-            Ok(Value::String(v.to_owned()))
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-            let mut items = Vec::new();
-            while let Some(item) = seq.next_element_seed(Strict)? {
-                items.push(item);
-            }
-            Ok(Value::Array(items))
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-            let mut object = serde_json::Map::new();
-            while let Some(key) = map.next_key::<String>()? {
-                if object.contains_key(&key) {
-                    return Err(de::Error::custom("a key is given twice"));
-                }
-                object.insert(key, map.next_value_seed(Strict)?);
-            }
-            Ok(Value::Object(object))
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    Some(value)
-}
 
 /// The exact number of a JSON value.
 pub(crate) fn number(value: &Value) -> Option<Decimal> {
@@ -255,14 +195,6 @@ mod tests {
         for bad in ["$..a", "a[", "a[-1]", "a[?(@.b)]", "a[1:2]", "$a", "a]b", "a[\"x]"] {
             assert!(Path::parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_repeated_key_and_a_second_value_are_not_json_here() {
-        for bad in ["{\"a\":1,\"a\":2}", "[{\"a\":{\"b\":1,\"b\":1}}]", "1 2", "{\"a\":1}x", "", "NaN"] {
-            assert_eq!(parse_strict(bad), None, "{bad}");
-        }
-        assert_eq!(parse_strict(" {\"a\": [1, 2.5, null]} "), Some(json!({"a": [1, 2.5, null]})));
     }
 
     #[test]

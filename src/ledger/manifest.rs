@@ -1,5 +1,6 @@
 //! What a version contains: one line a memory, salted commitments, a three-line head.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -135,6 +136,13 @@ pub fn encode_path(path: &MemoryPath) -> String {
     out
 }
 
+/// The order of manifest lines: that of the encoded paths, without encoding them. `%` sorts before every byte that
+/// stays plain, and upper-case hex digits sort as the bytes they stand for.
+pub fn path_order(one: &MemoryPath, other: &MemoryPath) -> Ordering {
+    let key = |byte: u8| (stays_plain(byte), byte);
+    one.as_str().bytes().map(key).cmp(other.as_str().bytes().map(key))
+}
+
 /// Reads an encoded path; refuses every spelling but the one [`encode_path`] writes.
 pub fn decode_path(text: &str) -> Option<MemoryPath> {
     let mut out = Vec::with_capacity(text.len());
@@ -195,6 +203,20 @@ impl Manifest {
     pub fn line_of(&self, path: &MemoryPath) -> Option<(usize, &Line)> {
         let hit = |line: &&Line| matches!(line, Line::Memory { path: other, .. } if other == path);
         self.lines.iter().enumerate().map(|(at, line)| (at + 1, line)).find(|(_, line)| hit(line))
+    }
+    /// The lines that another manifest has not, and their paths. Both are in order: cost linear in lines.
+    pub fn beyond<'m>(&'m self, other: &'m Self) -> Vec<(&'m MemoryPath, &'m Line)> {
+        let mut rest = other.lines.iter().filter(|line| matches!(line, Line::Memory { .. })).peekable();
+        let mut out = Vec::new();
+        for line in &self.lines {
+            let Line::Memory { path, .. } = line else { continue };
+            let before = |old: &&Line| matches!(old, Line::Memory { path: old, .. } if path_order(old, path).is_lt());
+            while rest.next_if(before).is_some() {}
+            if rest.peek().is_none_or(|old| **old != *line) {
+                out.push((path, line));
+            }
+        }
+        out
     }
     /// The leaf hashes, in order.
     pub fn leaf_hashes(&self) -> Vec<Digest> {
@@ -316,6 +338,12 @@ mod tests {
                 let encoded = encode_path(&path);
                 prop_assert!(encoded.bytes().all(|b| b.is_ascii_graphic()));
                 prop_assert_eq!(decode_path(&encoded), Some(path));
+            }
+        }
+        #[test]
+        fn paths_are_ordered_as_their_encodings(one in "(/[a-c%~ é日.-]{1,3}){1,3}", other in "(/[a-c%~ é日.-]{1,3}){1,3}") {
+            if let (Ok(one), Ok(other)) = (MemoryPath::parse(&one), MemoryPath::parse(&other)) {
+                prop_assert_eq!(path_order(&one, &other), encode_path(&one).cmp(&encode_path(&other)));
             }
         }
         #[test]

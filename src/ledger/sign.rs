@@ -78,6 +78,11 @@ impl Draft {
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
     }
+    /// The record of one memory to store.
+    pub fn object(&self, path: &MemoryPath) -> Option<MemoryObject> {
+        let at = self.memories.partition_point(|memory| super::manifest::path_order(memory.path(), path).is_lt());
+        self.memories.get(at).filter(|memory| memory.path() == path).map(SignedMemory::to_object)
+    }
     /// The records to store.
     pub fn to_stored(&self) -> StoredVersion {
         let objects: Vec<MemoryObject> = self.memories.iter().map(SignedMemory::to_object).collect();
@@ -135,6 +140,7 @@ impl Signer {
         &self,
         history: &mut History,
         approved: Vec<Approved>,
+        carry: Option<&BTreeSet<MemoryPath>>,
         request: &SignRequest<'_>,
     ) -> Result<Draft, LedgerError> {
         let last = history.versions().last();
@@ -157,7 +163,15 @@ impl Signer {
                 leaves.intersection(&erased).copied().collect()
             },
         });
-        let (manifest, memories) = build_manifest(approved, request, action, |root| history.has_root(root))?;
+        let is_known = |root: &Digest| history.has_root(root);
+        let (manifest, memories) = match carry {
+            None => build_manifest(approved, request, action, is_known)?,
+            // What was verified as the parent's content needs no second approval; anything else does.
+            Some(removed) if request.base.map(|base| *base.id()) == parent && request.restores.is_none() => {
+                carry_manifest(approved, removed, request, is_known)?
+            }
+            Some(_) => return Err(LedgerError::CannotSign { why: "only the last version's memories are carried" }),
+        };
         let policy = self.trust.governing(sequence);
         if policy.digest() != self.trust.policy().digest() {
             return Err(LedgerError::CannotSign { why: "an earlier policy governs this version" });
@@ -369,16 +383,58 @@ fn build_manifest(
     }
 }
 
-fn manifest_of(memories: &[SignedMemory]) -> Result<Manifest, LedgerError> {
-    let line = |memory: &SignedMemory| Line::Memory {
+/// Lines and objects of the parent with some memories replaced, added or removed.
+fn carry_manifest(
+    approved: Vec<Approved>,
+    removed: &BTreeSet<MemoryPath>,
+    request: &SignRequest<'_>,
+    is_known: impl Fn(&Digest) -> bool,
+) -> Result<(Manifest, Vec<SignedMemory>), LedgerError> {
+    let cannot = |why| LedgerError::CannotSign { why };
+    let mut salts = request.salts.iter();
+    let mut salt = || salts.next().cloned().ok_or_else(|| cannot("fewer salts than memories"));
+    let mut changed: BTreeMap<MemoryPath, SignedMemory> = BTreeMap::new();
+    for item in approved {
+        parse_canonical(item.provenance().as_bytes()).map_err(LedgerError::Json)?;
+        let (path, text) = (item.path().clone(), item.text().to_owned());
+        let memory = SignedMemory::new(path.clone(), text, item.provenance().to_owned(), salt()?);
+        if changed.insert(path, memory).is_some() {
+            return Err(cannot("a path is approved twice"));
+        }
+    }
+    let stays = |path: &MemoryPath| !removed.contains(path) && !changed.contains_key(path);
+    let carried = request.base.map(SignedVersion::memories).unwrap_or_default().iter();
+    let mut memories: Vec<SignedMemory> = carried.filter(|m| stays(m.path())).map(SignedMemory::carry).collect();
+    let kept = request.base.map(|base| base.manifest().lines()).unwrap_or_default().iter();
+    let kept = kept.filter(|line| matches!(line, Line::Memory { path, .. } if stays(path))).cloned();
+    let manifest = Manifest::build(kept.chain(changed.values().map(line_of)).collect())?;
+    let fresh = changed.len();
+    memories.extend(changed.into_values());
+    if !is_known(&super::tree::root_of(manifest.leaf_hashes())) {
+        return Ok((manifest, in_order(memories)));
+    }
+    // As in `build_manifest`: the memories of an earlier version, which a fresh salt makes new again. Without any
+    // carried memory to give it to, only a declared rollback can say this.
+    let nothing = LedgerError::Rollback { why: "the content of an earlier version, undeclared" };
+    let same_as_base = fresh == 0 && removed.is_empty();
+    let Some(old) = memories.first().filter(|_| !same_as_base) else { return Err(nothing) };
+    memories[0] = SignedMemory::new(old.path().clone(), old.text().to_owned(), old.provenance().to_owned(), salt()?);
+    Ok((manifest_of(&memories)?, in_order(memories)))
+}
+
+fn line_of(memory: &SignedMemory) -> Line {
+    Line::Memory {
         path: memory.path().clone(),
         content: memory.salt().commit(Label::Content, memory.text().as_bytes()),
         provenance: memory.salt().commit(Label::Provenance, memory.provenance().as_bytes()),
-    };
-    Manifest::build(memories.iter().map(line).collect())
+    }
+}
+
+fn manifest_of(memories: &[SignedMemory]) -> Result<Manifest, LedgerError> {
+    Manifest::build(memories.iter().map(line_of).collect())
 }
 
 fn in_order(mut memories: Vec<SignedMemory>) -> Vec<SignedMemory> {
-    memories.sort_by_cached_key(|memory| super::manifest::encode_path(memory.path()));
+    memories.sort_by(|one, other| super::manifest::path_order(one.path(), other.path()));
     memories
 }

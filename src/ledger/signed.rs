@@ -1,6 +1,8 @@
 //! [`SignedVersion`]: the proof that exact bytes are in the log under trusted keys.
 
-use super::manifest::{Line, Manifest, Salt};
+use std::sync::Arc;
+
+use super::manifest::{self, Label, Line, Manifest, Salt};
 use super::verify::{VerifiedVersion, VersionRef};
 use crate::domain::{Digest, MemoryPath, StoreName};
 
@@ -36,8 +38,10 @@ pub struct SignedVersion {
     memories: Vec<SignedMemory>,
 }
 
-/// One memory of a signed version.
-pub struct SignedMemory {
+/// One memory of a signed version. Versions that hold the same memory share it.
+pub struct SignedMemory(Arc<Parts>);
+
+struct Parts {
     path: MemoryPath,
     text: String,
     provenance: String,
@@ -46,37 +50,45 @@ pub struct SignedMemory {
 
 impl std::fmt::Debug for SignedMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SignedMemory({:?}, {} bytes)", self.path, self.text.len())
+        write!(f, "SignedMemory({:?}, {} bytes)", self.0.path, self.0.text.len())
     }
 }
 
 impl SignedMemory {
-    pub(in crate::ledger) const fn new(path: MemoryPath, text: String, provenance: String, salt: Salt) -> Self {
-        Self { path, text, provenance, salt }
+    pub(in crate::ledger) fn new(path: MemoryPath, text: String, provenance: String, salt: Salt) -> Self {
+        Self(Arc::new(Parts { path, text, provenance, salt }))
+    }
+    /// The same memory for the next version of the same ledger: it was verified, and nothing of it changes.
+    pub(in crate::ledger) fn carry(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
     /// Where it is stored.
-    pub const fn path(&self) -> &MemoryPath {
-        &self.path
+    pub fn path(&self) -> &MemoryPath {
+        &self.0.path
     }
     /// The exact text.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
     /// The provenance record, canonical JSON.
     pub fn provenance(&self) -> &str {
-        &self.provenance
+        &self.0.provenance
     }
     /// The salt of its commitments.
-    pub const fn salt(&self) -> &Salt {
-        &self.salt
+    pub fn salt(&self) -> &Salt {
+        &self.0.salt
+    }
+    /// The commitment to its text that the manifest holds.
+    pub fn commitment(&self) -> Digest {
+        self.salt().commit(Label::Content, self.text().as_bytes())
     }
     /// The record to store.
     pub fn to_object(&self) -> MemoryObject {
         MemoryObject {
-            path: self.path.clone(),
-            text: self.text.clone(),
-            provenance: self.provenance.clone(),
-            salt: self.salt.bytes().to_vec(),
+            path: self.path().clone(),
+            text: self.text().to_owned(),
+            provenance: self.provenance().to_owned(),
+            salt: self.salt().bytes().to_vec(),
         }
     }
 }
@@ -117,9 +129,10 @@ impl SignedVersion {
     pub fn memories(&self) -> &[SignedMemory] {
         &self.memories
     }
-    /// The memory at a path.
+    /// The memory at a path. Cost: a binary search.
     pub fn memory(&self, path: &MemoryPath) -> Option<&SignedMemory> {
-        self.memories.iter().find(|memory| memory.path == *path)
+        let at = self.memories.partition_point(|memory| manifest::path_order(memory.path(), path).is_lt());
+        self.memories.get(at).filter(|memory| memory.path() == path)
     }
     /// How many memories were erased since.
     pub fn redacted(&self) -> usize {

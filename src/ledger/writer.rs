@@ -2,6 +2,8 @@
 //!
 //! Source: signing format, section 6.1.
 
+use std::collections::BTreeSet;
+
 use super::bundle::{read_records, write_entry, write_record};
 use super::checkpoint::{Age, Checkpoint, LogKey, Note};
 use super::policy::Trust;
@@ -13,7 +15,7 @@ use super::storage::LogStorage;
 use super::tree::{TILE_WIDTH, Tile, entries_path, grown_bundles, leaf_hash};
 use super::verify::VerifiedLog;
 use super::{Envelope, LedgerError};
-use crate::domain::Digest;
+use crate::domain::{Digest, MemoryPath};
 use crate::gate::Approved;
 
 /// Appends to a log. Holds the whole verified log in memory.
@@ -110,7 +112,23 @@ impl<S: LogStorage> LogWriter<S> {
         request: &SignRequest<'_>,
     ) -> Result<Draft, LedgerError> {
         self.log()?;
-        signer.draft(self.log.history_mut(), approved, request)
+        signer.draft(self.log.history_mut(), approved, None, request)
+    }
+    /// Signs changes of the last version as the next one: the approved memories are new or take the place of old
+    /// ones, those at `removed` go, and every other memory of `request.base` stays with its line, salt and record.
+    ///
+    /// `request.base` is the last version, verified; salts: one a changed memory and one more.
+    ///
+    /// Errors: as [`LogWriter::sign_version`]; refused when the base is not the last version.
+    pub fn sign_changes(
+        &mut self,
+        signer: &Signer,
+        changed: Vec<Approved>,
+        removed: &BTreeSet<MemoryPath>,
+        request: &SignRequest<'_>,
+    ) -> Result<Draft, LedgerError> {
+        self.log()?;
+        signer.draft(self.log.history_mut(), changed, Some(removed), request)
     }
     /// Logs a draft. Only now there is a version, and only this or a fresh verification gives the proof of it.
     ///
@@ -118,6 +136,17 @@ impl<S: LogStorage> LogWriter<S> {
     ///
     /// Errors: as [`LogWriter::append`].
     pub fn append_version(&mut self, draft: Draft) -> Result<(SignedVersion, Receipt), LedgerError> {
+        self.append_version_with(draft, &[])
+    }
+    /// The same with entries that follow the version in the same batch.
+    ///
+    /// Errors: as [`LogWriter::append`].
+    pub fn append_version_with(
+        &mut self,
+        mut draft: Draft,
+        after: &[Envelope],
+    ) -> Result<(SignedVersion, Receipt), LedgerError> {
+        draft.envelopes.extend_from_slice(after);
         let receipt = self.append(&draft.envelopes)?;
         let version = self.log.history().version(draft.common.sequence).filter(|v| *v.id() == draft.id);
         let version = version.ok_or(LedgerError::Missing { what: "the version just logged" })?.clone();

@@ -11,10 +11,14 @@ pub mod folder;
 pub mod journal;
 pub mod logdir;
 pub mod records;
+pub mod rows;
+pub mod server;
 pub mod sqlite;
 
 pub use error::StoreError;
 pub use evidence::DATABASE;
 pub use folder::{Access, DataFolder, Difference};
 pub use records::{ObjectRecord, Store, VersionRecord, VersionState};
+pub use rows::{Actor, MemoryVersionRow, VersionOperation, VersionQuery};
+pub use server::ServerDb;
 pub use sqlite::SqliteStore;

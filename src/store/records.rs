@@ -4,6 +4,7 @@ use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
 
 use super::StoreError;
+use super::rows::{MemoryVersionRow, VersionQuery};
 
 /// Where a version stands between database and log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,28 @@ pub trait Store {
     /// Raw bytes, checked against their digest.
     fn raw(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
     /// Writes a pending version with its new objects, in one transaction.
-    fn put_pending(&mut self, version: &VersionRecord, objects: &[ObjectRecord]) -> Result<(), StoreError>;
+    fn put_pending(&mut self, version: &VersionRecord, objects: &[ObjectRecord]) -> Result<(), StoreError> {
+        self.put_pending_rows(version, objects, &[])
+    }
+    /// The same with the rows of the memories it changes.
+    fn put_pending_rows(
+        &mut self,
+        version: &VersionRecord,
+        objects: &[ObjectRecord],
+        rows: &[MemoryVersionRow],
+    ) -> Result<(), StoreError>;
+    /// Writes rows of versions that were made before there were any, or replaces rows whose content was erased.
+    fn put_rows(&mut self, rows: &[MemoryVersionRow]) -> Result<(), StoreError>;
+    /// Rows of logged versions, newest first, ties by id.
+    fn rows(&self, query: &VersionQuery) -> Result<Vec<MemoryVersionRow>, StoreError>;
+    /// Rows of one signed version, by id, pending or not.
+    fn rows_of(&self, sequence: u64) -> Result<Vec<MemoryVersionRow>, StoreError>;
+    /// One row by its id.
+    fn row(&self, id: &str) -> Result<Option<MemoryVersionRow>, StoreError>;
+    /// The newest row of every memory that is not deleted, and when the memory was created.
+    fn live_rows(&self) -> Result<Vec<(MemoryVersionRow, Timestamp)>, StoreError>;
+    /// The newest version that has rows; 0 when none has.
+    fn rows_until(&self) -> Result<u64, StoreError>;
     /// Marks a pending version as logged.
     fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError>;
     /// Removes a pending version that never reached the log.

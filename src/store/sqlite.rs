@@ -8,9 +8,12 @@ use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
 
 use super::records::{ObjectRecord, Store, VersionRecord, VersionState, held_body};
+use super::rows::{MemoryVersionRow, VersionQuery};
 use super::{StoreError, folder};
 
-const LAYOUT: i64 = 1;
+mod rows;
+
+const LAYOUT: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE raw (digest TEXT PRIMARY KEY, name TEXT NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
@@ -24,10 +27,23 @@ CREATE TABLE held (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE document (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 ";
 
+/// What layout 2 adds: who changed which memory.
+const SCHEMA_2: &str = "
+CREATE TABLE memory_version (
+    id TEXT PRIMARY KEY, memory TEXT NOT NULL, sequence INTEGER NOT NULL, operation TEXT NOT NULL, path TEXT,
+    sha256 TEXT, size INTEGER, created INTEGER NOT NULL, actor_kind TEXT, actor_id TEXT, redacted INTEGER,
+    redacted_by TEXT, commitment TEXT) WITHOUT ROWID;
+CREATE INDEX memory_version_created ON memory_version (created, id);
+CREATE UNIQUE INDEX memory_version_memory ON memory_version (memory, sequence);
+CREATE INDEX memory_version_sequence ON memory_version (sequence);
+";
+
 /// The store in one SQLite file: rollback journal, full synchronisation, deleted bytes overwritten.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
+    /// False for a file of layout 1 that was opened to read: it has no table of memory versions.
+    has_rows: bool,
 }
 
 impl SqliteStore {
@@ -43,11 +59,14 @@ impl SqliteStore {
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let mut store = Self { connection };
+        let mut store = Self { connection, has_rows: true };
         match layout {
-            0 => {
+            0 | 1 => {
                 let transaction = store.connection.transaction()?;
-                transaction.execute_batch(SCHEMA)?;
+                if layout == 0 {
+                    transaction.execute_batch(SCHEMA)?;
+                }
+                transaction.execute_batch(SCHEMA_2)?;
                 transaction.pragma_update(None, "user_version", LAYOUT)?;
                 transaction.commit()?;
             }
@@ -65,7 +84,11 @@ impl SqliteStore {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found == LAYOUT { Ok(Self { connection }) } else { Err(StoreError::Layout { found, known: LAYOUT }) }
+        if (1..=LAYOUT).contains(&found) {
+            Ok(Self { connection, has_rows: found >= 2 })
+        } else {
+            Err(StoreError::Layout { found, known: LAYOUT })
+        }
     }
 
     /// Digests of all raw inputs.
@@ -155,7 +178,12 @@ impl Store for SqliteStore {
         }
     }
 
-    fn put_pending(&mut self, version: &VersionRecord, objects: &[ObjectRecord]) -> Result<(), StoreError> {
+    fn put_pending_rows(
+        &mut self,
+        version: &VersionRecord,
+        objects: &[ObjectRecord],
+        rows: &[MemoryVersionRow],
+    ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
         for object in objects {
             transaction.execute(
@@ -183,8 +211,41 @@ impl Store for SqliteStore {
                 version.summary
             ],
         )?;
+        rows::insert(&transaction, rows)?;
         transaction.commit()?;
         Ok(())
+    }
+
+    fn put_rows(&mut self, rows: &[MemoryVersionRow]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        rows::insert(&transaction, rows)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn rows(&self, query: &VersionQuery) -> Result<Vec<MemoryVersionRow>, StoreError> {
+        if self.has_rows { rows::select(&self.connection, query) } else { Ok(Vec::new()) }
+    }
+
+    fn rows_of(&self, sequence: u64) -> Result<Vec<MemoryVersionRow>, StoreError> {
+        if self.has_rows { rows::of(&self.connection, sequence) } else { Ok(Vec::new()) }
+    }
+
+    fn row(&self, id: &str) -> Result<Option<MemoryVersionRow>, StoreError> {
+        if self.has_rows { rows::one(&self.connection, id) } else { Ok(None) }
+    }
+
+    fn live_rows(&self) -> Result<Vec<(MemoryVersionRow, Timestamp)>, StoreError> {
+        if self.has_rows { rows::live(&self.connection) } else { Ok(Vec::new()) }
+    }
+
+    fn rows_until(&self) -> Result<u64, StoreError> {
+        if !self.has_rows {
+            return Ok(0);
+        }
+        let last: Option<i64> =
+            self.connection.query_row("SELECT max(sequence) FROM memory_version", [], |row| row.get(0))?;
+        Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or_default())
     }
 
     fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError> {
@@ -193,7 +254,13 @@ impl Store for SqliteStore {
     }
 
     fn drop_pending(&mut self, sequence: u64) -> Result<(), StoreError> {
-        self.connection.execute("DELETE FROM version WHERE sequence = ?1 AND state = 'pending'", [sequence as i64])?;
+        let transaction = self.connection.transaction()?;
+        let gone =
+            transaction.execute("DELETE FROM version WHERE sequence = ?1 AND state = 'pending'", [sequence as i64])?;
+        if gone > 0 {
+            transaction.execute("DELETE FROM memory_version WHERE sequence = ?1", [sequence as i64])?;
+        }
+        transaction.commit()?;
         Ok(())
     }
 

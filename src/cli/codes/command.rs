@@ -32,6 +32,13 @@ pub(super) const PAGES: &[Page] = &[
         "Mend the line that is named; 'memgate bench detect --help' says what one has to have.",
     ),
     page(
+        "cli-listen",
+        5,
+        "The server cannot listen on an address.",
+        "Another program uses the port, or this machine has no such address.",
+        "Choose another address with --listen and --admin; port 0 takes any free one.",
+    ),
+    page(
         "cli-needs-yes",
         2,
         "The command changes something and there was nobody to ask.",

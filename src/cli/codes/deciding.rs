@@ -102,6 +102,35 @@ pub(super) const PAGES: &[Page] = &[
         "Name a new or empty folder with --out.",
     ),
     page(
+        "firewall-in-batch",
+        7,
+        "One batch of writes would change a path twice.",
+        "Each write of a batch is judged against what was there before it; a second one for the same path needs the next \
+         version.",
+        "Begin a new batch.",
+    ),
+    page(
+        "firewall-no-memory",
+        7,
+        "There is no memory to rename.",
+        "The path that the memory was to be moved from is not in the last version.",
+        "List the memories and name one of them.",
+    ),
+    page(
+        "firewall-path-taken",
+        7,
+        "Another memory is in the way.",
+        "A path stands alone: nothing is written over by a rename, and no memory lies above or below another one.",
+        "Choose another path, or move the other memory first.",
+    ),
+    page(
+        "firewall-write-outdated",
+        7,
+        "A held write no longer fits the memory.",
+        "It was to take the place of a text that has been changed since; releasing it would undo that change unseen.",
+        "Destroy it, and submit the text again if it is still wanted.",
+    ),
+    page(
         "firewall-stopped",
         130,
         "The run was stopped before anything was changed.",

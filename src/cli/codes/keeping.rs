@@ -11,6 +11,13 @@ pub(super) const PAGES: &[Page] = &[
         "Restore the data folder from a backup that verifies.",
     ),
     page(
+        "database-rows-changed",
+        6,
+        "The record of who changed which memory is not what the log says.",
+        "Somebody wrote to the database from outside. The memories themselves are signed and checked apart from it.",
+        "Restore the data folder from a backup that verifies.",
+    ),
+    page(
         "log-damaged",
         6,
         "A file of the log is not what its signed checkpoint says.",

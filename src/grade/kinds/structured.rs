@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Pattern, Range};
+use crate::domain::json::parse_strict;
 use crate::grade::decimal::Decimal;
 use crate::grade::error::GradeError;
 use crate::grade::json::{self, Mode, Path};
@@ -183,8 +184,8 @@ impl Source {
     }
     fn value(&self, piece: &Piece<'_>) -> Option<Value> {
         match self.fenced {
-            false => json::parse_strict(&piece.text),
-            true => json::parse_strict(fences(&piece.text).first()?.1),
+            false => parse_strict(&piece.text).ok(),
+            true => parse_strict(fences(&piece.text).first()?.1).ok(),
         }
     }
 }

@@ -1,0 +1,118 @@
+//! Pages for what a server's operations answer.
+
+use super::{Page, page};
+
+pub(super) const PAGES: &[Page] = &[
+    page(
+        "service-blocked",
+        7,
+        "The gate refused a write; nothing was stored.",
+        "Its policy turns such text away without asking a person.",
+        "'memgate explain RULE' says why; the rule's name is in the answer.",
+    ),
+    page(
+        "service-bug",
+        70,
+        "Something happened in the server that cannot happen.",
+        "This is a bug in memgate.",
+        "Please report it with the request id.",
+    ),
+    page(
+        "service-conflict",
+        7,
+        "Something else is in the way: a dream that updates the store, an archived session.",
+        "Two of them at once would undo each other's work.",
+        "Wait until what is named has ended.",
+    ),
+    page(
+        "service-forbidden",
+        7,
+        "The credential's role lacks a scope.",
+        "Who proposes text can never decide on it, and each role holds only what its work needs.",
+        "Use a credential with the scope that is named; 'memgate key create' makes one.",
+    ),
+    page(
+        "service-held",
+        7,
+        "The gate holds a write for a person; nothing was stored.",
+        "Detectors found something in it, or it would govern what the agent does.",
+        "A reviewer decides with 'memgate review' or the reviews of the API.",
+    ),
+    page(
+        "service-invalid",
+        7,
+        "A request is malformed, or the object's state does not allow it.",
+        "What is not understood completely is not carried out.",
+        "Mend the request: the message names the field.",
+    ),
+    page(
+        "service-limited",
+        5,
+        "Too many requests are in flight.",
+        "A server that takes more than it can do loses what it took.",
+        "Try again after the time in retry-after.",
+    ),
+    page(
+        "service-not-served",
+        7,
+        "A feature of the hosted service that this server does not offer.",
+        "A clear no is better than a field that is silently ignored.",
+        "Leave the field out.",
+    ),
+    page(
+        "service-other-workspace",
+        7,
+        "The request names another workspace than its credential's.",
+        "Workspaces never see each other.",
+        "Leave anthropic-workspace-id out, or use a key of that workspace.",
+    ),
+    page(
+        "service-path-conflict",
+        7,
+        "A path is taken, or lies above or below one that is.",
+        "A path is a document or a folder, never both.",
+        "Choose another path, or update the memory that is there.",
+    ),
+    page(
+        "service-precondition",
+        7,
+        "The memory is not what the precondition names.",
+        "Somebody changed it meanwhile.",
+        "Read it again, then decide.",
+    ),
+    page(
+        "service-route-not-served",
+        7,
+        "The server has no such route.",
+        "It speaks the memory, dream and transcript part of the API.",
+        "The README lists what is served.",
+    ),
+    page(
+        "service-too-large",
+        7,
+        "A request's body is longer than the server takes.",
+        "Unbounded bodies are how a server is emptied of memory.",
+        "Send less at once, or start the server with a larger --body-bytes.",
+    ),
+    page(
+        "service-unauthenticated",
+        7,
+        "There is no credential, or an unknown, revoked or expired one.",
+        "Every request is some credential's.",
+        "Send a key of this server; 'memgate key create' makes one.",
+    ),
+    page(
+        "service-unavailable",
+        5,
+        "The server cannot do this now: it is stopping, or its disk refuses.",
+        "Nothing was acknowledged, so nothing is lost.",
+        "Try again.",
+    ),
+    page(
+        "service-unknown",
+        7,
+        "There is no such object in this workspace.",
+        "It was deleted, or belongs to another workspace.",
+        "List the objects of the workspace.",
+    ),
+];
