@@ -2,6 +2,8 @@
 
 mod backup;
 mod config;
+mod doctor;
+mod schedules;
 mod webhooks;
 
 use std::path::Path;

@@ -94,7 +94,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// What only the programs that use a value can check.
-fn check(config: &ServerConfig) -> Result<(), CliError> {
+pub(super) fn check(config: &ServerConfig) -> Result<(), CliError> {
     if let Some(policy) = config.path("stores.policy") {
         crate::config::read_policy(&policy)?;
     }

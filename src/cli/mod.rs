@@ -24,6 +24,7 @@ pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod dream;
 pub mod drift;
 pub mod explain;
@@ -124,6 +125,8 @@ pub enum Command {
     Backup(backup::Args),
     /// Bring a backup back to a new folder, and verify it
     Restore(backup::RestoreArgs),
+    /// Is everything in order: folder, disk, clock, ports, configuration, logs
+    Doctor(doctor::Args),
     /// Grade sessions against a rubric
     Grade(grade::Args),
     /// Watch grades for changes, version by version
@@ -184,6 +187,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Config(args) => config::run(args, context),
         Command::Backup(args) => backup::run(args, context),
         Command::Restore(args) => backup::restore(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),

@@ -150,7 +150,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let hooks = webhooks(&config)?;
     let service = Service::open(options)?;
     service.configure_webhooks(&hooks)?;
+    service.configure_schedules(&schedules(&config))?;
     service.start_webhooks(&transport)?;
+    service.start_schedules()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| CliError::Listen { verb: "start the runtime", source: e })?;
     let listen = ListenOptions {
@@ -210,6 +212,11 @@ fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
 fn address(config: &ServerConfig, key: &str) -> Result<SocketAddr, CliError> {
     let text = config.text(key).unwrap_or_default();
     text.parse().map_err(|_| CliError::Usage(format!("{key} is not an address such as 127.0.0.1:7878")))
+}
+
+/// The schedules of the configuration, as the API takes them.
+fn schedules(config: &ServerConfig) -> Vec<(String, serde_json::Value)> {
+    config.schedules.iter().map(|entry| (entry.store.clone(), json!(entry.rules))).collect()
 }
 
 /// The endpoints of the configuration, with their secrets.
