@@ -68,6 +68,25 @@ fn ask(address: &str, key: &str, method: &str, path: &str, body: &str) -> Option
     Some((status, serde_json::from_str(body).ok()?))
 }
 
+/// A sentence of its own for each number: look-alikes with one other value would be held.
+fn note(number: usize) -> String {
+    const WHO: [&str; 12] = [
+        "printer", "garden", "archive", "library", "kitchen", "station", "harbour", "museum", "bakery", "theatre",
+        "mill", "orchard",
+    ];
+    const HOW: [&str; 11] =
+        ["quiet", "red", "narrow", "wooden", "modern", "bright", "round", "famous", "busy", "ancient", "coastal"];
+    let mut at = number as u64 * 0x9e37_79b9 + 1;
+    let mut pick = |list: &[&'static str]| {
+        at ^= at << 13;
+        at ^= at >> 7;
+        at ^= at << 17;
+        list[(at % list.len() as u64) as usize]
+    };
+    let words: Vec<String> = (0..5).map(|_| format!("the {} {}", pick(&HOW), pick(&WHO))).collect();
+    format!("- Seen on the way: {}.\n", words.join(", "))
+}
+
 #[test]
 fn what_was_acknowledged_survives_kills_at_any_point() {
     let kills: usize = std::env::var("MEMGATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
@@ -103,7 +122,7 @@ fn what_was_acknowledged_survives_kills_at_any_point() {
                 std::thread::spawn(move || {
                     for number in 0.. {
                         let path = format!("/k{round}/w{writer}/{number}.md");
-                        let text = format!("- Note {number} of writer {writer} in round {round}.\n");
+                        let text = note((round * 4 + writer) * 10_000 + number);
                         let body = json!({ "path": path, "content": text }).to_string();
                         let place = format!("/v1/memory_stores/{store}/memories");
                         let Some((status, answer)) = ask(&address, &key, "POST", &place, &body) else { return };

@@ -143,6 +143,12 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("ledger-poisoned", Exit::Incomplete),
     ("ledger-storage", Exit::Incomplete),
     ("store-", Exit::Incomplete),
+    // What a server's operation answers.
+    ("service-", Exit::Refused),
+    ("service-invalid", Exit::Usage),
+    ("service-unknown", Exit::Usage),
+    ("service-limited", Exit::Incomplete),
+    ("service-unavailable", Exit::Incomplete),
     // Evidence that does not verify.
     ("E_", Exit::Verification),
     ("database-damaged", Exit::Verification),
