@@ -146,7 +146,9 @@ impl Scanner {
     ///
     /// Members are the numbers of the new notes. Cost: linear in the new notes; each is compared with at most 64 notes of
     /// each of its rarest words.
-    pub fn lay_beside_known(&self, new: &[&str], known: &Known) -> SetReport {
+    ///
+    /// `replaced` are numbers of known notes that the new ones stand instead of: those are not compared with.
+    pub fn lay_beside_known(&self, new: &[&str], known: &Known, replaced: &BTreeSet<u32>) -> SetReport {
         let limits = if new.len() > MOST_NOTES { vec![Limit::Views] } else { Vec::new() };
         let mut findings = Vec::new();
         for (number, text) in new.iter().take(MOST_NOTES).enumerate() {
@@ -157,7 +159,8 @@ impl Scanner {
                 findings.push(SetFinding { rule: self.set_rule(slug), members, kind: None });
             };
             let mut changes = None;
-            for other in known.neighbours(&read).iter().filter_map(|at| known.notes.get(at)) {
+            let stays = |at: &&u32| !replaced.contains(*at);
+            for other in known.neighbours(&read).iter().filter(stays).filter_map(|at| known.notes.get(at)) {
                 let same = common(&set, &other.set);
                 if same == read.set.len() && same == other.set.len() {
                     continue;
@@ -227,7 +230,7 @@ mod tests {
             let (all, new) = (refs(&all), refs(&new));
             let (all, new): (Vec<&str>, Vec<&str>) =
                 (all.iter().map(String::as_str).collect(), new.iter().map(String::as_str).collect());
-            prop_assert_eq!(scanner.lay_beside_known(&new, &known), scanner.lay_beside(&new, &all));
+            prop_assert_eq!(scanner.lay_beside_known(&new, &known, &BTreeSet::new()), scanner.lay_beside(&new, &all));
             for number in known.notes.keys().copied().collect::<Vec<_>>() {
                 known.remove(number);
             }

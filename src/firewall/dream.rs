@@ -477,7 +477,7 @@ pub(super) fn set_findings(
                 scanner.lay_beside(&new, &known)
             }
             // Whatever is vouched for in this text is among them: it is in the store.
-            Beside::Known(known) => scanner.lay_beside_known(&new, known),
+            Beside::Known(known, replaced) => scanner.lay_beside_known(&new, known, replaced),
         };
         let (found, more) = named(scanner, report);
         incomplete |= more;
@@ -505,8 +505,8 @@ pub(super) struct Fragments {
 pub(super) enum Beside<'a> {
     /// Read for this run.
     Texts(Vec<String>),
-    /// Kept with the head.
-    Known(&'a Known),
+    /// Kept with the head; without the numbers that the text replaces.
+    Known(&'a Known, BTreeSet<u32>),
 }
 
 /// Fragments of other memories that are read along: the stated bound of the search across memories.

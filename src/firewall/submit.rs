@@ -37,7 +37,7 @@ impl Firewall {
         let mut basis = ground.basis(&path, near.adopted());
         // Beside its neighbours: two writes of one memory may join into what neither says (T11).
         let elsewhere = near.beside(&candidate.text, &path);
-        self.set_findings(&candidate.text, &elsewhere, &Beside::Known(near.known()), &mut basis);
+        self.set_findings(&candidate.text, &elsewhere, &Beside::Known(near.known(), BTreeSet::new()), &mut basis);
         let evidence = self.cited_sessions(&candidate)?;
         let sources = sources::of(&evidence, &BTreeMap::new());
         passed.send(&self.scanner, &self.policy, &mut basis, &sources, Untrusted::new(candidate));

@@ -34,7 +34,7 @@ const STEPS: usize = 6;
 const WAYS: usize = 64;
 /// A set found more often than this, per million words of honest text, tells too little beside a rarer one: its places
 /// are looked up only where the rarest set of the chain stands, but they fill the list of what was found.
-const COMMON: u64 = 60_000;
+const COMMON: u64 = 30_000;
 /// Two letters that more words of a million begin with than this are not looked for.
 const PAIR: u64 = 20_000;
 

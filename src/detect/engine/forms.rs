@@ -24,7 +24,8 @@ pub(in crate::detect) enum Form {
 impl Form {
     /// The form of `pattern`; `None` when it has none, which says nothing about what the pattern matches.
     pub(in crate::detect) fn of(self, pattern: &str) -> Option<Regex> {
-        let config = Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE));
+        // What these forms read are windows and sentences, which a prefilter does not pay for.
+        let config = Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE)).auto_prefilter(false);
         Regex::builder().configure(config).build_from_hir(&self.hir(pattern)?).ok()
     }
 

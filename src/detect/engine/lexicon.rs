@@ -111,15 +111,16 @@ const TRIES: usize = 32;
 
 impl Builder<'_> {
     /// Hangs literals under `root`: positions of `self.literals`, sorted by their bytes.
-    fn hang(&mut self, root: u32, list: Vec<u32>) {
+    fn hang(&mut self, root: u32, list: &[u32]) {
+        let literals = self.literals;
+        let bytes = |at: u32| literals.get(at as usize).map_or(&[][..], |l| l.0);
+        let number = |at: u32| literals.get(at as usize).map_or(0, |l| l.1);
         // By depth: the nodes that every word passes through stand together.
         let mut waiting = VecDeque::from([(root, list, 0_usize)]);
-        while let Some((node, list, depth)) = waiting.pop_front() {
-            let bytes = |at: u32| self.literals.get(at as usize).map_or(&[][..], |l| l.0);
-            let number = |at: u32| self.literals.get(at as usize).map_or(0, |l| l.1);
+        let (mut groups, mut codes) = (Vec::new(), Vec::new());
+        while let Some((node, mut rest, depth)) = waiting.pop_front() {
             let mut base = 0;
-            let mut rest = list.as_slice();
-            if let Some((&first, more)) = list.split_first()
+            if let Some((&first, more)) = rest.split_first()
                 && bytes(first).len() == depth
             {
                 self.ends[node as usize] = number(first);
@@ -131,16 +132,14 @@ impl Builder<'_> {
                 [only] if base == 0 && depth > 0 => base = LEAF | number(*only),
                 rest => {
                     let byte = |at: u32| bytes(at).get(depth).copied().unwrap_or_default();
-                    let groups: Vec<&[u32]> = rest.chunk_by(|a, b| byte(*a) == byte(*b)).collect();
-                    let codes: Vec<u8> = groups
-                        .iter()
-                        .map(|group| self.codes[usize::from(group.first().map_or(0, |a| byte(*a)))])
-                        .collect();
-                    let groups: Vec<Vec<u32>> = groups.into_iter().map(<[u32]>::to_vec).collect();
+                    groups.clear();
+                    groups.extend(rest.chunk_by(|a, b| byte(*a) == byte(*b)));
+                    codes.clear();
+                    codes.extend(groups.iter().filter_map(|g| g.first()).map(|a| self.codes[usize::from(byte(*a))]));
                     let at = self.place(&codes);
                     base |= at;
-                    for (group, code) in groups.into_iter().zip(codes) {
-                        let child = at + u32::from(code);
+                    for (group, code) in groups.iter().zip(&codes) {
+                        let child = at + u32::from(*code);
                         self.units[child as usize].parent = node;
                         waiting.push_back((child, group, depth + 1));
                     }
@@ -233,7 +232,7 @@ impl Lexicon {
         }
         let start = vec![Unit { base: 0, parent: FREE - 1 }; 3];
         let mut builder = Builder { literals: &sorted, codes, units: start, ends: vec![0; 3], low: 3 };
-        for (root, list) in [(WORDS, words), (INNER, inner), (OTHER, other)] {
+        for (root, list) in [(WORDS, &words), (INNER, &inner), (OTHER, &other)] {
             builder.hang(root, list);
         }
         let Builder { mut units, mut ends, .. } = builder;

@@ -216,7 +216,9 @@ pub(super) fn weigh(
 fn unsourced(body: &str, start: usize, kind: Kind, cited: &[Cited<'_>], gaps: &mut Vec<Gap>) {
     // Most notes claim none of the three: that is told of the whole note, and its sentences are not cut out.
     let folded = fold_text(body);
-    let [tells, ties, ranks] = [claims::may_tell(&folded), claims::may_tie(body), claims::may_rank(&folded)];
+    let claims = claims::may_claim(&folded);
+    let [tells, ranks] = [claims && claims::may_tell(&folded), claims && claims::may_rank(&folded)];
+    let ties = claims::may_tie(body);
     if !(tells || ties || ranks) {
         return;
     }

@@ -59,6 +59,10 @@ impl Expression {
         (gate, self.ascii.get_or_init(form(Form::Ascii)).as_ref())
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        self.whole.as_str()
+    }
+
     pub(super) fn is_match(&self, text: &str) -> bool {
         match if text.is_ascii() { self.forms() } else { (None, None) } {
             (Some(gate), Some(ascii)) => gate.is_match(text) && ascii.is_match(text),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::auth::{self, Adopt, Granted, Principal, Submit};
 use crate::detect::Scanned;
-use crate::domain::{Digest, HoldId, Kind, MemoryPath, RuleId, Severity};
+use crate::domain::{Candidate, Digest, HoldId, Kind, MemoryPath, RuleId, Severity, Span};
 use crate::firewall::dream::Beside;
 use crate::firewall::gateway::{Whole, whole};
 use crate::firewall::sign::Change;
 use crate::firewall::{Firewall, FirewallError, Ground, VersionInfo, sources};
-use crate::gate::decide::only_observed;
+use crate::gate::decide::{only_observed, yielding};
 use crate::gate::{Approved, HeldRecord, Place};
 use crate::ledger::SignedMemory;
 use crate::store::Actor;
@@ -137,7 +137,7 @@ impl Batch<'_> {
         basis.unchanged = basis.unchanged.filter(|_| moves.is_none());
         // Each write sees the batch's earlier ones as its neighbours: two may join into what neither says.
         let elsewhere = self.near.beside(&scanned.candidate().text, basis_path);
-        let known = Beside::Known(self.near.known());
+        let known = Beside::Known(self.near.known(), self.replaced(basis_path, scanned.candidate()));
         self.firewall.set_findings(&scanned.candidate().text, &elsewhere, &known, &mut basis);
         let evidence = self.firewall.cited_sessions(scanned.candidate())?;
         let sources = sources::of(&evidence, &BTreeMap::new());
@@ -175,6 +175,14 @@ impl Batch<'_> {
             }
             Whole::Refused { rules, reasons } => Ok(Judged::Refused { rules, reasons }),
         }
+    }
+
+    /// What a new text of a memory stands instead of.
+    fn replaced(&self, own: &MemoryPath, candidate: &Candidate) -> BTreeSet<u32> {
+        let Some(old) = self.head.version().and_then(|version| version.memory(own)) else { return BTreeSet::new() };
+        let whole = Span::new(0, candidate.text.len());
+        let yields = yielding(old.text(), old.provenance(), candidate.authority_of(&whole));
+        self.near.replaced(own, old.text(), &candidate.text, &yields.into_iter().collect())
     }
 
     /// Removes a memory; false when there is none. What a deletion leaves out needs no judgement.

@@ -150,6 +150,26 @@ impl Near {
         &self.known
     }
 
+    /// The statements of a memory that its new text replaces: gone from it, and `yields` to its writer. A value that is
+    /// changed where it stands is an edit with a history; the same change beside the old value is a shadow (T14).
+    pub(in crate::firewall) fn replaced(
+        &self,
+        own: &MemoryPath,
+        old: &str,
+        new: &str,
+        yields: &BTreeSet<Digest>,
+    ) -> BTreeSet<u32> {
+        let Some(kept) = self.memories.get(own) else { return BTreeSet::new() };
+        let new = Document::parse(new);
+        let stays: BTreeSet<Digest> = new.notes().map(|note| new.body_digest(note)).collect();
+        let old = Document::parse(old);
+        let numbered = old.notes().map(|note| old.body_digest(note)).zip(&kept.known);
+        numbered
+            .filter(|(digest, _)| yields.contains(digest) && !stays.contains(digest))
+            .map(|(_, number)| *number)
+            .collect()
+    }
+
     /// What other memories hold that a text may lean on: definitions of the names it uses, those that these use in turn,
     /// the last of the rest; openings that it may complete. `own` is the memory that the text replaces.
     pub(in crate::firewall) fn beside(&self, text: &str, own: &MemoryPath) -> Fragments {
@@ -271,7 +291,7 @@ mod tests {
                     document.notes().map(|note| document.body(note).to_owned()).collect::<Vec<_>>()
                 });
                 let whole = found(&all, &Beside::Texts(statements.collect()));
-                let kept = found(&near.beside(text, &own), &Beside::Known(near.known()));
+                let kept = found(&near.beside(text, &own), &Beside::Known(near.known(), BTreeSet::new()));
                 prop_assert_eq!(kept, whole);
             }
         }
