@@ -23,15 +23,46 @@ const BYTES: usize = 2_048;
 
 /// About two kibibytes of plain notes, different for each number.
 fn note(number: usize) -> String {
-    let things = ["office", "printer", "build server", "garden", "archive", "kitchen", "library", "workshop"];
-    let does = ["opens", "closes", "restarts", "is cleaned", "is counted", "is checked", "is moved", "is painted"];
-    let days = ["Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"];
+    let what = [
+        "office", "printer", "archive", "garden", "kitchen", "library", "workshop", "bakery", "station", "harbour",
+        "museum", "theatre", "school", "market", "bridge", "tower", "cellar", "studio", "clinic", "depot", "orchard",
+        "ferry", "cinema", "hostel", "gallery", "stadium", "chapel", "foundry", "nursery", "quarry", "mill", "brewery",
+    ];
+    let how = [
+        "quiet", "red", "large", "narrow", "wooden", "modern", "bright", "cold", "round", "famous", "hidden", "busy",
+        "empty", "tall", "plain", "warm", "northern", "coastal", "tidy", "ancient", "small", "rural", "green", "steep",
+    ];
+    let does = [
+        "faces",
+        "borders",
+        "serves",
+        "replaced",
+        "resembles",
+        "supplies",
+        "overlooks",
+        "follows",
+        "joins",
+        "adorns",
+        "shelters",
+        "funds",
+        "mirrors",
+        "predates",
+        "borrows from",
+        "belongs to",
+        "looks like",
+        "sits behind",
+    ];
     let mut text = format!("# Notes {number}\n\n");
-    let mut at = number;
+    let mut at = number as u64 + 1;
+    let mut pick = |list: &[&'static str]| {
+        at ^= at << 13;
+        at ^= at >> 7;
+        at ^= at << 17;
+        list[(at % list.len() as u64) as usize]
+    };
     while text.len() < BYTES {
-        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (thing, verb, day) = (things[at % 8], does[(at >> 8) % 8], days[(at >> 16) % 7]);
-        text.push_str(&format!("- The {thing} of house {} {verb} on {day}.\n", at % 9_973));
+        let (a, b, c, d, e) = (pick(&how), pick(&what), pick(&does), pick(&how), pick(&what));
+        text.push_str(&format!("- Our {a} {b} {c} that {d} {e} near {} {}.\n", pick(&how), pick(&what)));
     }
     text
 }

@@ -34,6 +34,8 @@ mod readme;
 mod report;
 mod rules;
 mod server;
+mod server_kill;
+mod server_ops;
 mod sets;
 mod stop;
 mod store_contract;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tests of memgate, from a clean checkout.
 #
-#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo
+#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo, official SDKs
 #   tests/run.sh --quick    format, lints, tests only
 #
 # Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler and Python when they are missing.
@@ -55,6 +55,9 @@ install_tools() {
   cargo fmt --version > /dev/null 2>&1 || rustup component add rustfmt
   cargo clippy --version > /dev/null 2>&1 || rustup component add clippy
   [ "$QUICK" = 1 ] || need python3 python3
+  if [ "$QUICK" = 0 ] && ! python3 -c 'import ensurepip' 2> /dev/null && command -v apt-get > /dev/null 2>&1; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv # the official SDKs
+  fi
 }
 
 # `compile_fail,E0308` checks the error code only where unstable features are on. The wrapper switches them on for rustdoc
@@ -94,5 +97,6 @@ if [ "$QUICK" = 0 ]; then
   step "licences, bans, sources" licences
   step "release build" cargo build --locked --release
   step "demo" demo
+  step "official SDKs" tests/sdk/run.sh target/release/memgate
 fi
 echo "== all steps ok, $SECONDS s"

@@ -114,8 +114,10 @@ pub fn verify(data: &Path, policy: Option<&str>, now: Timestamp) -> Result<Audit
         report.problem(&error, None, "memgate.toml or policy.toml");
         report.check("settings", before, "do not load".to_owned());
     }
-    let log = log(data, &trust, &mut report);
-    match SqliteStore::open_read(&data.join(DATABASE)) {
+    let store = SqliteStore::open_read(&data.join(DATABASE));
+    let leaves = store.as_ref().ok().and_then(|store| evidence::leaves(store).ok()).unwrap_or_default();
+    let log = log(data, &trust, leaves, &mut report);
+    match store {
         Ok(store) => database(&store, log.as_ref(), &mut report),
         Err(error) => {
             let before = report.problems.len();
@@ -144,10 +146,10 @@ fn seal(folder: &DataFolder, trust: &Trust, report: &mut AuditReport) -> Result<
     Ok(())
 }
 
-fn log(data: &Path, trust: &Trust, report: &mut AuditReport) -> Option<VerifiedLog> {
+fn log(data: &Path, trust: &Trust, leaves: Vec<Vec<Digest>>, report: &mut AuditReport) -> Option<VerifiedLog> {
     let before = report.problems.len();
     let folder = evidence::log_folder(data);
-    match ledger::fsck(&folder, trust, Vec::new()) {
+    match ledger::fsck(&folder, trust, leaves.clone()) {
         Ok(damage) => {
             for one in damage {
                 report.problems.push(Problem {
@@ -163,7 +165,7 @@ fn log(data: &Path, trust: &Trust, report: &mut AuditReport) -> Option<VerifiedL
         }
         Err(error) => report.problem(&error, error.vector_code(), "ledger/log"),
     }
-    match ledger::read_log(&folder, trust, Age::Archive, Vec::new()) {
+    match ledger::read_log(&folder, trust, Age::Archive, leaves) {
         Ok(log) => {
             let entries = usize::try_from(log.history().len()).unwrap_or(usize::MAX);
             let versions = log.history().versions().len();
@@ -281,7 +283,8 @@ fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
             return;
         }
     };
-    let mut memories = 0;
+    let (mut memories, mut erased) = (0, 0);
+    let gone = log.map(|log| log.history().erased()).unwrap_or_default();
     let logged: Vec<_> = records.iter().filter(|r| r.state == VersionState::Logged).collect();
     for record in &logged {
         let place = format!("version {}", record.sequence);
@@ -302,7 +305,21 @@ fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
             }
         };
         match log.version(stored) {
-            Ok(version) if *version.id() == record.statement => memories += version.memories().len(),
+            Ok(version) if *version.id() == record.statement => {
+                memories += version.memories().len();
+                erased += version.redacted();
+                // An older database put back brings erased content with it.
+                let is_back = |line: &ledger::Line| {
+                    matches!(line, ledger::Line::Memory { .. }) && gone.contains(&line.leaf_hash())
+                };
+                if !gone.is_empty() && version.manifest().lines().iter().any(is_back) {
+                    report.problems.push(Problem {
+                        code: "E_REDACTION".to_owned(),
+                        place,
+                        what: "it holds a memory that was erased".to_owned(),
+                    });
+                }
+            }
             Ok(_) => report.problems.push(Problem {
                 code: "E_BINDING".to_owned(),
                 place,
@@ -325,5 +342,9 @@ fn versions(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditRe
         }
     }
     let memories = self::count(memories, "memory");
-    report.check("versions", before, format!("{} with {memories} against their commitments", logged.len()));
+    let mut detail = format!("{} with {memories} against their commitments", logged.len());
+    if erased > 0 {
+        detail.push_str(&format!(", {} erased and signed for", self::count(erased, "line")));
+    }
+    report.check("versions", before, detail);
 }

@@ -143,6 +143,10 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("ledger-poisoned", Exit::Incomplete),
     ("ledger-storage", Exit::Incomplete),
     ("store-", Exit::Incomplete),
+    // What a server's operation answers.
+    ("service-", Exit::Refused),
+    ("service-limited", Exit::Incomplete),
+    ("service-unavailable", Exit::Incomplete),
     // Evidence that does not verify.
     ("E_", Exit::Verification),
     ("database-damaged", Exit::Verification),

@@ -27,6 +27,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a key
+    #[command(after_help = "Examples:\n  memgate key create --name ci --role agent")]
     Create {
         /// What people call it; a reviewer's key carries the reviewer's name
         #[arg(long, value_name = "NAME")]
@@ -45,8 +46,10 @@ pub enum Command {
         secret_from_env: Option<String>,
     },
     /// List keys: names, roles, times, never secrets
+    #[command(after_help = "Examples:\n  memgate key list --format json")]
     List,
     /// Take a key back
+    #[command(after_help = "Examples:\n  memgate key revoke apikey_01…")]
     Revoke {
         /// The key's id
         id: String,

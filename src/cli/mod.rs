@@ -17,11 +17,14 @@ mod store;
 
 pub mod codes;
 
+pub mod backup;
 pub mod bench;
 pub mod completions;
+pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod dream;
 pub mod drift;
 pub mod explain;
@@ -116,6 +119,14 @@ pub enum Command {
     Key(key::Args),
     /// Who is told of what happens on a server
     Webhook(webhook::Args),
+    /// What a server is told, and where each value comes from
+    Config(config::Args),
+    /// Copy a server or a data folder, also while it runs
+    Backup(backup::Args),
+    /// Bring a backup back to a new folder, and verify it
+    Restore(backup::RestoreArgs),
+    /// Is everything in order: folder, disk, clock, ports, configuration, logs
+    Doctor(doctor::Args),
     /// Grade sessions against a rubric
     Grade(grade::Args),
     /// Watch grades for changes, version by version
@@ -173,6 +184,10 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Serve(args) => serve::run(args, context),
         Command::Key(args) => key::run(args, context),
         Command::Webhook(args) => webhook::run(args, context),
+        Command::Config(args) => config::run(args, context),
+        Command::Backup(args) => backup::run(args, context),
+        Command::Restore(args) => backup::restore(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
         Command::Policy(args) => policy::run(args, context),

@@ -13,9 +13,12 @@ use serde_json::json;
 use super::context::write_whole;
 use super::{CliError, Context, Exit, Format, stop};
 use crate::auth::CredentialRole;
+use crate::config::server::{ServerConfig, Value, WebhookEntry};
 use crate::domain::PrincipalId;
 use crate::http::{App, ListenOptions, Network, bind};
-use crate::service::{Options, Service};
+use crate::service::{Options, Service, WebhookCreate};
+
+mod unit;
 
 /// Arguments of `memgate serve`.
 #[derive(Debug, ClapArgs)]
@@ -29,17 +32,17 @@ pub struct Args {
     /// Make the server's folder instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Where to serve the API
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
-    pub listen: SocketAddr,
-    /// Where to serve health and metrics
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7879")]
-    pub admin: SocketAddr,
+    /// Where to serve the API [default: 127.0.0.1:7878]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Where to serve health and metrics [default: 127.0.0.1:7879]
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<SocketAddr>,
     /// Certificate chain, PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
     /// Key of the certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// A proxy in front of this server speaks TLS: allow plain HTTP on a public address
     #[arg(long)]
@@ -47,15 +50,15 @@ pub struct Args {
     /// Write the bound addresses as one JSON line to this file once the server listens
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Dreams that run at once
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub dream_workers: usize,
-    /// Most connections at once
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub connections: usize,
-    /// Most bytes of a request's body
-    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
-    pub body_bytes: usize,
+    /// Dreams that run at once [default: 1]
+    #[arg(long, value_name = "N")]
+    pub dream_workers: Option<u64>,
+    /// Most connections at once [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub connections: Option<u64>,
+    /// Most bytes of a request's body [default: 16777216]
+    #[arg(long, value_name = "BYTES")]
+    pub body_bytes: Option<u64>,
     /// Who reviews held writes of new stores; repeat for several [default: owner]
     #[arg(long, value_name = "NAME")]
     pub reviewer: Vec<String>,
@@ -68,62 +71,104 @@ pub struct Args {
     /// Roots that webhooks trust beside the built-in ones, PEM
     #[arg(long, value_name = "FILE")]
     pub webhook_trust: Option<PathBuf>,
-    /// Log lines: plain or JSON; neither holds memory text
-    #[arg(long, value_name = "text|json", default_value = "text", value_parser = ["text", "json"])]
-    pub log: String,
-    /// How much is logged
-    #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = ["error", "warn", "info", "debug"])]
-    pub log_level: String,
+    /// Log lines: plain or JSON; neither holds memory text [default: text]
+    #[arg(long, value_name = "text|json", value_parser = ["text", "json"])]
+    pub log: Option<String>,
+    /// How much is logged [default: warn]
+    #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug"])]
+    pub log_level: Option<String>,
+}
+
+impl Args {
+    /// What the flags say, for the configuration, where they are the strongest.
+    fn flags(&self) -> Vec<(&'static str, Value)> {
+        let path = |path: &PathBuf| Value::Text(path.to_string_lossy().into_owned());
+        let list = |all: Vec<String>| (!all.is_empty()).then_some(Value::List(all));
+        let text = |text: &String| Value::Text(text.clone());
+        let all = [
+            ("listen", self.listen.map(|at| Value::Text(at.to_string()))),
+            ("admin", self.admin.map(|at| Value::Text(at.to_string()))),
+            ("tls-cert", self.tls_cert.as_ref().map(path)),
+            ("tls-key", self.tls_key.as_ref().map(path)),
+            ("behind-tls-proxy", self.behind_tls_proxy.then_some(Value::Switch(true))),
+            ("ready-file", self.ready_file.as_ref().map(path)),
+            ("dream-workers", self.dream_workers.map(Value::Number)),
+            ("connections", self.connections.map(Value::Number)),
+            ("body-bytes", self.body_bytes.map(Value::Number)),
+            ("reviewer", list(self.reviewer.clone())),
+            ("policy", self.policy.as_ref().map(path)),
+            ("webhook-allow", list(self.webhook_allow.iter().map(ToString::to_string).collect())),
+            ("webhook-trust", self.webhook_trust.as_ref().map(path)),
+            ("log", self.log.as_ref().map(text)),
+            ("log-level", self.log_level.as_ref().map(text)),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
 }
 
 /// What `memgate serve` can do beside serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a server's folder with one workspace and one API key
+    #[command(after_help = "Examples:\n  memgate serve init --data ./server")]
     Init,
+    /// Print a unit for systemd or a recipe for a container
+    #[command(after_help = "Examples:\n  \
+        memgate serve unit --systemd > /etc/systemd/system/memgate.service\n  \
+        memgate serve unit --containerfile > Containerfile")]
+    Unit(unit::Args),
 }
 
 /// Serves until it is told to stop.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
-    let options = options(args, &context.data)?;
+    if let Some(Command::Unit(args)) = &args.command {
+        return unit::run(args, context);
+    }
+    let config = ServerConfig::load(&context.data, &args.flags())?;
+    let options = options(&config, &context.data)?;
     if matches!(args.command, Some(Command::Init)) {
         return init(options, context);
     }
-    let public = !args.listen.ip().is_loopback();
-    if public && args.tls_cert.is_none() && !args.behind_tls_proxy {
+    let (data, admin) = (address(&config, "server.listen")?, address(&config, "server.admin")?);
+    let (certificates, key) = (config.path("server.tls_cert"), config.path("server.tls_key"));
+    if !data.ip().is_loopback() && certificates.is_none() && !config.switch("server.behind_tls_proxy") {
         return Err(CliError::Usage(
             "a public address without TLS would send API keys in the clear: add --tls-cert and --tls-key, or \
              --behind-tls-proxy when a proxy in front speaks TLS"
                 .to_owned(),
         ));
     }
-    let tls = match (&args.tls_cert, &args.tls_key) {
+    let tls = match (&certificates, &key) {
         (Some(certificates), Some(key)) => Some(tls(certificates, key)?),
         _ => None,
     };
-    logging(args);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    logging(&config);
     let working = stop::Working::begin()?;
-    let transport = super::webhook::transport(&args.webhook_allow, args.webhook_trust.as_deref())?;
+    let transport = super::webhook::transport(&config, &[], None)?;
+    let hooks = webhooks(&config)?;
     let service = Service::open(options)?;
+    service.configure_webhooks(&hooks)?;
+    service.configure_schedules(&schedules(&config))?;
     service.start_webhooks(&transport)?;
+    service.start_schedules()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| CliError::Listen { verb: "start the runtime", source: e })?;
     let listen = ListenOptions {
-        data: args.listen,
-        admin: args.admin,
+        data,
+        admin,
         tls,
-        connections: args.connections.max(1),
+        connections: config.number("server.connections").max(1),
         patience: Duration::from_secs(10),
     };
-    let app = App::new(Arc::clone(&service), args.body_bytes, 4096);
+    let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), 4096);
     let outcome = runtime.block_on(async {
         let bound = bind(listen).await.map_err(|e| CliError::Listen { verb: "listen", source: e })?;
-        let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
         let data = bound.data_address().map_err(|e| CliError::Listen { verb: "listen", source: e })?;
         let admin = bound.admin_address().map_err(|e| CliError::Listen { verb: "listen", source: e })?;
         let line = json!({ "data": format!("{scheme}://{data}"), "admin": format!("http://{admin}") });
-        if let Some(path) = &args.ready_file {
+        if let Some(path) = &config.path("server.ready_file") {
             // Beside its place first: whoever waits for the file sees all of it.
             write_whole(path, format!("{line}\n").as_bytes())?;
         }
@@ -152,17 +197,40 @@ async fn asked() {
     }
 }
 
-pub(super) fn options(args: &Args, data: &Path) -> Result<Options, CliError> {
+/// What the service is told.
+fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
     let mut options = Options::new(data);
-    options.dream_workers = args.dream_workers.clamp(1, 16);
-    if !args.reviewer.is_empty() {
-        options.reviewers = args.reviewer.iter().map(PrincipalId::new).collect();
-    }
-    if let Some(path) = &args.policy {
-        crate::config::read_policy(path)?;
-        options.policy = std::fs::read_to_string(path).map_err(|e| CliError::read(path, e))?;
+    options.dream_workers = config.number("dreams.workers").clamp(1, 16);
+    options.reviewers = config.list("stores.reviewers").iter().map(PrincipalId::new).collect();
+    if let Some(path) = config.path("stores.policy") {
+        crate::config::read_policy(&path)?;
+        options.policy = std::fs::read_to_string(&path).map_err(|e| CliError::read(&path, e))?;
     }
     Ok(options)
+}
+
+fn address(config: &ServerConfig, key: &str) -> Result<SocketAddr, CliError> {
+    let text = config.text(key).unwrap_or_default();
+    text.parse().map_err(|_| CliError::Usage(format!("{key} is not an address such as 127.0.0.1:7878")))
+}
+
+/// The schedules of the configuration, as the API takes them.
+fn schedules(config: &ServerConfig) -> Vec<(String, serde_json::Value)> {
+    config.schedules.iter().map(|entry| (entry.store.clone(), json!(entry.rules))).collect()
+}
+
+/// The endpoints of the configuration, with their secrets.
+fn webhooks(config: &ServerConfig) -> Result<Vec<WebhookCreate>, CliError> {
+    let one = |entry: &WebhookEntry| {
+        Ok(WebhookCreate {
+            name: entry.name.clone(),
+            url: entry.url.clone(),
+            events: entry.events.clone(),
+            workspace: entry.workspace.clone(),
+            secret: Some(entry.secret.read().map_err(|e| CliError::from(e).at(entry.source.to_string()))?),
+        })
+    };
+    config.webhooks.iter().map(one).collect()
 }
 
 fn init(options: Options, context: &Context) -> Result<Exit, CliError> {
@@ -203,12 +271,13 @@ fn tls(certificates: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, Cli
 }
 
 /// Log lines go to stderr; what is logged names ids, routes and codes, never text of a memory.
-fn logging(args: &Args) {
-    let filter = tracing_subscriber::EnvFilter::new(format!("off,memgate={}", args.log_level));
+fn logging(config: &ServerConfig) {
+    let filter =
+        tracing_subscriber::EnvFilter::new(format!("off,memgate={}", config.text("log.level").unwrap_or("warn")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // A second server in one process (tests) keeps the first one's.
-    let _ = match args.log.as_str() {
-        "json" => builder.json().try_init(),
+    let _ = match config.text("log.format") {
+        Some("json") => builder.json().try_init(),
         _ => builder.try_init(),
     };
 }

@@ -1,6 +1,7 @@
 //! `memgate verify`: verify everything, offline.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
@@ -9,12 +10,14 @@ use super::{CliError, Context, Exit, Format, store};
 use crate::auditor::{self, AuditReport};
 use crate::report::show_line;
 use crate::report::style::Style;
+use crate::service::{Service, backup};
 
 /// Arguments of `memgate verify`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     memgate verify\n  \
     memgate verify --data /srv/memgate --format json\n  \
+    memgate verify --data ./server          a server: its database and every store\n  \
     memgate verify --policy 3f9a0c1d2e4f    against the trust policy digest you wrote down\n\n\
     Checks every file against the signed seal, every log entry, tile and checkpoint, every statement\n\
     from the first version on, every memory against its commitment, every held item and raw input.\n\
@@ -28,6 +31,9 @@ pub struct Args {
 /// Verifies.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
+    if Service::exists(&context.data) {
+        return server(args, context);
+    }
     let report = auditor::verify(&context.data, args.policy.as_deref(), store::env(context).now)?;
     if context.format == Format::Json {
         context.print_json(&json!({ "schema": "memgate/verify/1", "good": report.is_good(), "report": report }))?;
@@ -35,6 +41,67 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         context.print(&render(&report, context))?;
     }
     Ok(if report.is_good() { Exit::Done } else { Exit::Verification })
+}
+
+/// Verifies a server: its database, and every store by itself.
+fn server(args: &Args, context: &Context) -> Result<Exit, CliError> {
+    if args.policy.is_some() {
+        return Err(CliError::Usage("each store has a trust policy of its own: verify one with --data".to_owned()));
+    }
+    let (stores, problems) = backup::parts(&context.data)?;
+    let exit = all_good(&stores, &problems, context)?;
+    Ok(exit)
+}
+
+/// Verifies these data folders and says what came of each. A store that a running server holds is not verified.
+pub(super) fn all_good(stores: &[PathBuf], problems: &[String], context: &Context) -> Result<Exit, CliError> {
+    let (mut bad, mut busy) = (!problems.is_empty(), false);
+    let mut rows = Vec::new();
+    for data in stores {
+        let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy().into_owned();
+        match auditor::verify(data, None, store::env(context).now) {
+            Ok(report) => {
+                bad |= !report.is_good();
+                if context.format == Format::Text {
+                    let verdict = if report.is_good() { "good" } else { "NOT good" };
+                    context.print(&format!("{}: {verdict}\n", show_line(&name, 80)))?;
+                    if !report.is_good() {
+                        context.print(&render(&report, context))?;
+                    }
+                }
+                rows.push(json!({ "store": name, "good": report.is_good(), "report": report }));
+            }
+            Err(error) => {
+                let error = CliError::from(error);
+                busy |= error.code() == "store-busy";
+                bad |= error.code() != "store-busy";
+                if context.format == Format::Text {
+                    context.print(&format!("{}: not verified: {}\n", show_line(&name, 80), error.code()))?;
+                }
+                rows.push(json!({ "store": name, "good": null, "error": error.code() }));
+            }
+        }
+    }
+    match context.format {
+        Format::Text => {
+            for problem in problems {
+                context.print(&format!("server.db: {}\n", show_line(problem, 200)))?;
+            }
+            context.print(&format!(
+                "{} stores, server.db {}\n",
+                stores.len(),
+                if problems.is_empty() { "good" } else { "NOT good" }
+            ))?;
+        }
+        _ => context.print_json(&json!({
+            "schema": "memgate/verify-server/1", "good": !bad && !busy, "stores": rows, "server_db": problems,
+        }))?,
+    }
+    Ok(match (bad, busy) {
+        (true, _) => Exit::Verification,
+        (false, true) => Exit::Incomplete,
+        (false, false) => Exit::Done,
+    })
 }
 
 /// The report for people. Also used by the demo.

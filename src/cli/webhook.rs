@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use super::{CliError, Context, Exit, Format, stop};
+use crate::config::server::ServerConfig;
 use crate::http::{Network, Outbound};
 use crate::report::show_line;
 use crate::service::{Deliver, Options, Service, Webhook, WebhookCreate};
@@ -36,6 +37,9 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make an endpoint; its secret is shown this once
+    #[command(
+        after_help = "Examples:\n  memgate webhook add --name soc --url https://hooks.example/memgate --event 'memory.*'"
+    )]
     Add {
         /// What people call it
         #[arg(long, value_name = "NAME")]
@@ -54,8 +58,10 @@ pub enum Command {
         secret_from_env: Option<String>,
     },
     /// List endpoints, never secrets
+    #[command(after_help = "Examples:\n  memgate webhook list --format json")]
     List,
     /// The newest deliveries of an endpoint
+    #[command(after_help = "Examples:\n  memgate webhook log soc --limit 50")]
     Log {
         /// Name or id
         endpoint: String,
@@ -64,6 +70,7 @@ pub enum Command {
         limit: usize,
     },
     /// Send a webhook.test event now
+    #[command(after_help = "Examples:\n  memgate webhook test soc --webhook-allow 10.0.0.0/8")]
     Test {
         /// Name or id
         endpoint: String,
@@ -75,21 +82,25 @@ pub enum Command {
         webhook_trust: Option<PathBuf>,
     },
     /// Send again what was given up
+    #[command(after_help = "Examples:\n  memgate webhook replay soc")]
     Replay {
         /// Name or id of an endpoint, or id of one delivery
         endpoint: String,
     },
     /// Make a new secret; the old one signs beside it for a day
+    #[command(after_help = "Examples:\n  memgate webhook rotate soc")]
     Rotate {
         /// Name or id
         endpoint: String,
     },
     /// Let a disabled endpoint get events again
+    #[command(after_help = "Examples:\n  memgate webhook enable soc")]
     Enable {
         /// Name or id
         endpoint: String,
     },
     /// Remove an endpoint with everything that waits for it
+    #[command(after_help = "Examples:\n  memgate webhook remove soc")]
     Remove {
         /// Name or id
         endpoint: String,
@@ -126,7 +137,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             }
         }
         Command::Test { endpoint, webhook_allow, webhook_trust } => {
-            let transport = transport(webhook_allow, webhook_trust.as_deref())?;
+            let transport =
+                transport(&ServerConfig::load(&context.data, &[])?, webhook_allow, webhook_trust.as_deref())?;
             let sent = service.test_webhook(endpoint, transport.as_ref())?;
             match context.format {
                 Format::Json => context.print_json(&json!({ "schema": "memgate/delivery/1", "delivery": sent }))?,
@@ -158,7 +170,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// The client that posts: these networks beside the public ones, these roots beside the built-in ones.
-pub(super) fn transport(allowed: &[Network], trust: Option<&Path>) -> Result<Arc<dyn Deliver>, CliError> {
+pub(super) fn transport(
+    config: &ServerConfig,
+    more: &[Network],
+    trust: Option<&Path>,
+) -> Result<Arc<dyn Deliver>, CliError> {
+    let mut allowed = more.to_vec();
+    for text in config.list("webhooks.allow") {
+        let bad = |_| CliError::Usage("webhooks.allow: a list of networks such as 10.0.0.0/8".to_owned());
+        allowed.push(text.parse().map_err(bad)?);
+    }
+    let configured = config.path("webhooks.trust");
+    let trust = trust.or(configured.as_deref());
     let refuse = |path: &Path| CliError::Usage(format!("{} holds no PEM certificates", path.display()));
     let roots: Vec<CertificateDer<'static>> = match trust {
         Some(path) => CertificateDer::pem_file_iter(path)
@@ -168,7 +191,7 @@ pub(super) fn transport(allowed: &[Network], trust: Option<&Path>) -> Result<Arc
             .ok_or_else(|| refuse(path))?,
         None => Vec::new(),
     };
-    let outbound = Outbound::new(allowed.to_vec(), roots);
+    let outbound = Outbound::new(allowed, roots);
     let outbound = outbound.map_err(|_| refuse(trust.unwrap_or(Path::new("the built-in list"))))?;
     Ok(Arc::new(outbound))
 }

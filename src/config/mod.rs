@@ -5,6 +5,8 @@
 //! Never: goes on with an unknown key; loosens what a lower level pinned.
 #![expect(clippy::disallowed_methods, reason = "configuration is read from files")]
 
+pub mod server;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +79,18 @@ pub enum ConfigError {
         /// Position and problem.
         message: String,
     },
+    /// A server's configuration is refused.
+    #[error("{}", problems.join("\n"))]
+    Server {
+        /// Place and problem, one each.
+        problems: Vec<String>,
+    },
+    /// A secret is not where the configuration says.
+    #[error("there is no secret in {place}")]
+    Secret {
+        /// The variable or file.
+        place: String,
+    },
 }
 
 impl Coded for ConfigError {
@@ -85,6 +99,8 @@ impl Coded for ConfigError {
             Self::Read { .. } => "config-read",
             Self::Policy { source, .. } => source.code(),
             Self::Settings { .. } => "config-settings",
+            Self::Server { .. } => "config-server",
+            Self::Secret { .. } => "config-secret",
         }
     }
     fn family(&self) -> Family {
@@ -98,6 +114,8 @@ impl Coded for ConfigError {
             Self::Read { .. } => "run `memgate init` first, or name the folder with --data",
             Self::Policy { source, .. } => source.remedy(),
             Self::Settings { .. } => "restore the file that `memgate init` wrote",
+            Self::Server { .. } => "mend what is named; `memgate config show` lists every key",
+            Self::Secret { .. } => "set the variable or write the file before the server starts",
         }
     }
 }

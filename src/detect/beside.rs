@@ -17,7 +17,9 @@ use super::set::{SetFinding, SetReport};
 /// Notes of one side that are read; more end in partial coverage.
 pub const MOST_NOTES: usize = 20_000;
 /// Notes of one bucket that a new note is compared with.
-const COMPARED: usize = 64;
+pub(super) const COMPARED: usize = 64;
+/// Buckets of a new note that are looked into, rarest words first.
+pub(super) const LISTS: usize = 6;
 /// Likeness of a mutated copy without its one changed token, hundredths.
 const COPY: usize = 70;
 
@@ -82,17 +84,17 @@ const KNOWN: &[&str] = &[
 ];
 
 /// One note, read for comparison.
-struct Read {
-    tokens: Vec<String>,
-    set: BTreeSet<String>,
+pub(super) struct Read {
+    pub(super) tokens: Vec<String>,
+    pub(super) set: BTreeSet<String>,
     /// Content words, stemmed a little.
-    subject: BTreeSet<String>,
+    pub(super) subject: BTreeSet<String>,
     /// Lower-case forms of words that are written with a capital inside the sentence.
     names: BTreeSet<String>,
 }
 
 impl Read {
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         // A possessive is the word it stands at.
         let folded = fold_text(text).replace("'s ", " ").replace("’s ", " ");
         let keep = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '@' | ':' | '%');
@@ -151,8 +153,7 @@ impl Scanner {
                 let members = vec![number.to_string()];
                 findings.push(SetFinding { rule: self.set_rule(slug), members, kind: None });
             };
-            let folded = fold_text(text);
-            let changes = CHANGE.as_ref().is_some_and(|c| c.is_match(&folded));
+            let changes = changes(&fold_text(text));
             for other in neighbours(&read, &by_word).into_iter().filter_map(|at| known.get(at)) {
                 if other.set == read.set {
                     continue;
@@ -164,7 +165,7 @@ impl Scanner {
                     add("overrides-approved");
                 }
             }
-            if has_trigger(text, &vocabulary) {
+            if has_trigger(text, |word| vocabulary.contains(&word)) {
                 add("trigger-token");
             }
             if is_bait(text, &read) {
@@ -183,17 +184,26 @@ fn neighbours(read: &Read, by_word: &BTreeMap<&str, Vec<usize>>) -> BTreeSet<usi
     let mut lists: Vec<&Vec<usize>> = read.subject.iter().filter_map(|w| by_word.get(w.as_str())).collect();
     lists.sort_by_key(|list| list.len());
     let mut out = BTreeSet::new();
-    for list in lists.into_iter().take(6) {
+    for list in lists.into_iter().take(LISTS) {
         out.extend(list.iter().take(COMPARED).copied());
     }
     out
 }
 
+/// True when a folded note says that something is no longer what it was.
+pub(super) fn changes(folded: &str) -> bool {
+    CHANGE.as_ref().is_some_and(|c| c.is_match(folded))
+}
+
+/// True when two notes have so many words in common that one may be a copy of the other.
+pub(super) const fn is_close(common: usize, all: usize) -> bool {
+    all >= 3 && common * 100 >= (all - 1) * COPY
+}
+
 /// True when the two differ in exactly one critical thing, beyond the subject they begin with.
-fn is_mutation(new: &Read, old: &Read) -> bool {
+pub(super) fn is_mutation(new: &Read, old: &Read) -> bool {
     let common = new.set.intersection(&old.set).count();
-    let all = new.set.len().max(old.set.len());
-    if all < 3 || common * 100 < (all - 1) * COPY {
+    if !is_close(common, new.set.len().max(old.set.len())) {
         return false;
     }
     let added: Vec<&String> = new.set.difference(&old.set).collect();
@@ -324,13 +334,17 @@ fn is_auxiliary(token: &str) -> bool {
 
 /// True when a note speaks of what another speaks of.
 fn speaks_of(new: &Read, old: &Read) -> bool {
-    let common = new.subject.intersection(&old.subject).count();
-    let least = new.subject.len().min(old.subject.len());
+    shares(new.subject.intersection(&old.subject).count(), new.subject.len(), old.subject.len())
+}
+
+/// The same from the numbers of words.
+pub(super) fn shares(common: usize, new: usize, old: usize) -> bool {
+    let least = new.min(old);
     common >= 2 && common * 2 >= least && least >= 2
 }
 
 /// Three or more words in a row that no language has, and that the store does not know (optimised triggers, T05).
-fn has_trigger(text: &str, vocabulary: &BTreeSet<u64>) -> bool {
+pub(super) fn has_trigger(text: &str, knows: impl Fn(u64) -> bool) -> bool {
     let mut run = 0;
     let mut code = false;
     for word in text.split([' ', '\n', '\t']) {
@@ -344,7 +358,7 @@ fn has_trigger(text: &str, vocabulary: &BTreeSet<u64>) -> bool {
             && (2..=14).contains(&bare.len())
             && bare.bytes().all(|b| b.is_ascii_lowercase())
             && is_odd(bare)
-            && !vocabulary.contains(&hash(bare));
+            && !knows(hash(bare));
         run = if odd { run + 1 } else { 0 };
         // A comma ends a run of words that are listed.
         if run >= 3 {
@@ -376,7 +390,7 @@ fn is_odd(word: &str) -> bool {
 }
 
 /// A heap of topics without a sentence: bait for a retriever (T05, AISVS 8.2.4).
-fn is_bait(text: &str, read: &Read) -> bool {
+pub(super) fn is_bait(text: &str, read: &Read) -> bool {
     let commas = text.matches([',', ';', '|', '，', '、']).count();
     let words = read.tokens.len();
     let small = read.tokens.iter().filter(|t| SMALL.contains(&t.as_str())).count();

@@ -20,6 +20,7 @@ mod guess;
 mod hidden;
 mod inflate;
 pub mod kind;
+pub mod known;
 mod markup;
 pub mod model;
 mod near;

@@ -219,6 +219,11 @@ fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The name that a short statement defines, folded, and what it stands for.
+pub fn defines(text: &str) -> Option<(String, String)> {
+    if text.len() > FRAGMENT_BYTES { None } else { definition(&super::normalize::fold_text(text)) }
+}
+
 /// True for a short statement that defines a name.
 pub fn is_definition(text: &str) -> bool {
     text.len() <= FRAGMENT_BYTES && definition(&super::normalize::fold_text(text)).is_some()

@@ -57,7 +57,7 @@ impl Firewall {
         let unmoved = |path: &MemoryPath| head.at(path).map(|row| row.sha256) == base.get(path).copied();
         let mut applied = Applied { version: None, changed: 0, skipped: Vec::new(), held: 0 };
         let mut batch = self.batch()?;
-        batch.adopt(copy)?;
+        batch.adopt(copy);
         for path in base.keys().filter(|path| copy.memory(path).is_none()) {
             match unmoved(path) {
                 true => applied.changed += usize::from(batch.delete(actor.clone(), path)?),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{self, Adopt};
 use crate::consolidate::plan::{Disposition, NoteRef, Operation, OperationKind, OutputMemory, Plan, Tier};
 use crate::consolidate::{Input, Marks, Workspace, consolidate};
+use crate::detect::known::Known;
 use crate::detect::set::{SetReport, is_definition, is_opening};
 use crate::detect::{Coverage, Scanner, Sources, is_about_origin};
 use crate::domain::{Candidate, Claim, Digest, Finding, Kind, MemoryPath, PrincipalId, Span, Stage, Untrusted};
@@ -14,7 +15,7 @@ use crate::gate::decide::{glue_lines, set_finding};
 use crate::gate::policy::Accept;
 use crate::gate::{Accepted, Adopted, Basis, HeldRecord};
 use crate::ingest::{Memory, RawInput, Session};
-use crate::ledger::{SignedMemory, SignedVersion};
+use crate::ledger::SignedVersion;
 use crate::notes::{Document, Piece};
 use crate::store::Store as _;
 
@@ -402,12 +403,12 @@ impl Firewall {
         let acceptance = [Accepted::new(&grant, composed.iter().copied())];
         let mut passed = Passed::default();
         let texts = outputs.iter().map(|output| output.text.peek_unscanned().as_str());
-        let elsewhere = Elsewhere::of(texts, ground.base());
+        let (elsewhere, approved) = (Fragments::of(texts), Beside::of(ground.base()));
         for output in outputs {
             self.go_on()?;
             let mut basis = ground.basis(&output.path, &before.adopted);
             basis.accepted = &acceptance;
-            self.set_findings(output.text.peek_unscanned(), &elsewhere, &mut basis);
+            self.set_findings(output.text.peek_unscanned(), &elsewhere, &approved, &mut basis);
             let candidate = Candidate {
                 path: output.path.clone(),
                 text: output.text.peek_unscanned().clone(),
@@ -420,51 +421,69 @@ impl Firewall {
         Ok(passed)
     }
 
-    /// Notes beside their neighbours, in their memory and elsewhere, and beside what was approved before: what no
-    /// note says alone (T05, T11, T13, T14). True beside it: not every note was read so.
-    pub(super) fn set_findings(&self, text: &str, elsewhere: &Elsewhere, basis: &mut Basis<'_>) {
-        let document = Document::parse(text);
-        let notes: Vec<&str> = document.notes().map(|note| document.body(note)).collect();
-        let is_new = |body: &str| !basis.is_adopted(&Digest::of(body));
-        let new: Vec<&str> = notes.iter().copied().filter(|body| is_new(body)).collect();
-        let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
-        let (found, mut incomplete) = sets(&self.scanner, &notes);
-        attach(&mut findings, &notes, found);
-        if !new.is_empty() {
-            // Fragments of other memories come first: names they define are put in, and new notes may complete them.
-            let here: BTreeSet<Digest> = notes.iter().map(Digest::of).collect();
-            let mut joined: Vec<&str> = elsewhere
-                .fragments
-                .iter()
-                .filter(|(digest, _)| !here.contains(digest))
-                .map(|(_, body)| body.as_str())
-                .collect();
-            let border = joined.len();
-            joined.extend(&notes);
-            if border > 0 {
-                let (found, more) = sets(&self.scanner, &joined);
-                incomplete |= more;
-                let crosses = |group: &[usize]| group.iter().any(|m| *m < border) && group.iter().any(|m| *m >= border);
-                let crossing = found.into_iter().filter(|(_, group)| crosses(group));
-                let crossing =
-                    crossing.filter(|(_, group)| group.iter().any(|m| joined.get(*m).is_some_and(|b| is_new(b))));
-                attach(&mut findings, &joined, crossing.collect());
-            }
-            let openings: Vec<&str> =
-                elsewhere.openings.iter().filter(|(d, _)| !here.contains(d)).map(|(_, body)| body.as_str()).collect();
-            let mut halves = openings.clone();
-            halves.extend(&new);
-            let (found, more) = named(&self.scanner, self.scanner.scan_halves(&openings, &new));
-            incomplete |= more;
-            attach(&mut findings, &halves, found);
-            let known: Vec<&str> = notes.iter().copied().filter(|body| !is_new(body)).collect();
-            let known: Vec<&str> = known.into_iter().chain(elsewhere.approved.iter().map(String::as_str)).collect();
-            let (found, more) = named(&self.scanner, self.scanner.lay_beside(&new, &known));
-            incomplete |= more;
-            attach(&mut findings, &new, found);
-        }
-        (basis.set_findings, basis.sets_incomplete) = (findings, incomplete);
+    /// Notes beside their neighbours: see [`set_findings`].
+    pub(super) fn set_findings(&self, text: &str, elsewhere: &Fragments, approved: &Beside<'_>, basis: &mut Basis<'_>) {
+        set_findings(&self.scanner, text, elsewhere, approved, basis);
     }
+}
+
+/// Notes beside their neighbours, in their memory and elsewhere, and beside what was approved before: what no
+/// note says alone (T05, T11, T13, T14). True beside it: not every note was read so.
+pub(super) fn set_findings(
+    scanner: &Scanner,
+    text: &str,
+    elsewhere: &Fragments,
+    approved: &Beside<'_>,
+    basis: &mut Basis<'_>,
+) {
+    let document = Document::parse(text);
+    let notes: Vec<&str> = document.notes().map(|note| document.body(note)).collect();
+    let is_new = |body: &str| !basis.is_adopted(&Digest::of(body));
+    let new: Vec<&str> = notes.iter().copied().filter(|body| is_new(body)).collect();
+    let mut findings: BTreeMap<Digest, Vec<Finding>> = BTreeMap::new();
+    let (found, mut incomplete) = sets(scanner, &notes);
+    attach(&mut findings, &notes, found);
+    if !new.is_empty() {
+        // Fragments of other memories come first: names they define are put in, and new notes may complete them.
+        let here: BTreeSet<Digest> = notes.iter().map(Digest::of).collect();
+        let mut joined: Vec<&str> = elsewhere
+            .fragments
+            .iter()
+            .filter(|(digest, _)| !here.contains(digest))
+            .map(|(_, body)| body.as_str())
+            .collect();
+        let border = joined.len();
+        joined.extend(&notes);
+        if border > 0 {
+            let (found, more) = sets(scanner, &joined);
+            incomplete |= more;
+            let crosses = |group: &[usize]| group.iter().any(|m| *m < border) && group.iter().any(|m| *m >= border);
+            let crossing = found.into_iter().filter(|(_, group)| crosses(group));
+            let crossing =
+                crossing.filter(|(_, group)| group.iter().any(|m| joined.get(*m).is_some_and(|b| is_new(b))));
+            attach(&mut findings, &joined, crossing.collect());
+        }
+        let openings: Vec<&str> =
+            elsewhere.openings.iter().filter(|(d, _)| !here.contains(d)).map(|(_, body)| body.as_str()).collect();
+        let mut halves = openings.clone();
+        halves.extend(&new);
+        let (found, more) = named(scanner, scanner.scan_halves(&openings, &new));
+        incomplete |= more;
+        attach(&mut findings, &halves, found);
+        let report = match approved {
+            Beside::Texts(approved) => {
+                let known: Vec<&str> = notes.iter().copied().filter(|body| !is_new(body)).collect();
+                let known: Vec<&str> = known.into_iter().chain(approved.iter().map(String::as_str)).collect();
+                scanner.lay_beside(&new, &known)
+            }
+            // Whatever is vouched for in this text is among them: it is in the store.
+            Beside::Known(known, replaced) => scanner.lay_beside_known(&new, known, replaced),
+        };
+        let (found, more) = named(scanner, report);
+        incomplete |= more;
+        attach(&mut findings, &new, found);
+    }
+    (basis.set_findings, basis.sets_incomplete) = (findings, incomplete);
 }
 
 /// Statements that accepted operations write: our own code composed them.
@@ -475,32 +494,29 @@ fn composed(plan: &Plan, accepted: &BTreeSet<String>) -> Vec<Digest> {
 
 /// What other memories hold that a new note may lean on.
 #[derive(Default)]
-pub(super) struct Elsewhere {
+pub(super) struct Fragments {
     /// Short statements that define a name, by digest.
-    fragments: BTreeMap<Digest, String>,
+    pub(super) fragments: BTreeMap<Digest, String>,
     /// Short statements that may go on elsewhere, by digest.
-    openings: BTreeMap<Digest, String>,
-    /// Statements of the current version.
-    approved: Vec<String>,
+    pub(super) openings: BTreeMap<Digest, String>,
+}
+
+/// What was approved before.
+pub(super) enum Beside<'a> {
+    /// Read for this run.
+    Texts(Vec<String>),
+    /// Kept with the head; without the numbers that the text replaces.
+    Known(&'a Known, BTreeSet<u32>),
 }
 
 /// Fragments of other memories that are read along: the stated bound of the search across memories.
-const MOST_FRAGMENTS: usize = 2_000;
+pub(super) const MOST_FRAGMENTS: usize = 2_000;
 /// Openings of other memories that new notes are read after.
-const MOST_OPENINGS: usize = 400;
+pub(super) const MOST_OPENINGS: usize = 400;
 
-impl Elsewhere {
-    /// Reads the other memories of a write and the current version.
-    pub(super) fn of<'t>(others: impl Iterator<Item = &'t str>, base: Option<&SignedVersion>) -> Self {
-        let memories = base.map(SignedVersion::memories).unwrap_or_default();
-        Self::of_texts(others, memories.iter().map(SignedMemory::text))
-    }
-
-    /// The same from texts: those of other memories, and all that was approved.
-    pub(super) fn of_texts<'a, 'b>(
-        others: impl Iterator<Item = &'a str>,
-        approved: impl Iterator<Item = &'b str>,
-    ) -> Self {
+impl Fragments {
+    /// Reads the other memories of a write.
+    pub(super) fn of<'t>(others: impl Iterator<Item = &'t str>) -> Self {
         let mut elsewhere = Self::default();
         for text in others {
             let document = Document::parse(text);
@@ -514,11 +530,19 @@ impl Elsewhere {
                 }
             }
         }
-        for text in approved {
-            let document = Document::parse(text);
-            elsewhere.approved.extend(document.notes().map(|note| document.body(note).to_owned()));
-        }
         elsewhere
+    }
+}
+
+impl Beside<'_> {
+    /// Reads the statements of a version.
+    pub(super) fn of(base: Option<&SignedVersion>) -> Self {
+        let mut approved = Vec::new();
+        for memory in base.map(SignedVersion::memories).unwrap_or_default() {
+            let document = Document::parse(memory.text());
+            approved.extend(document.notes().map(|note| document.body(note).to_owned()));
+        }
+        Self::Texts(approved)
     }
 }
 

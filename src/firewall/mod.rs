@@ -33,7 +33,7 @@ use crate::domain::{Digest, HoldId, MemoryPath, PrincipalId, Timestamp, Untruste
 use crate::gate::decide::only_observed;
 use crate::gate::{Adopted, Approved, Basis, HeldNote, HeldRecord, HeldState, Place, Policy, Released};
 use crate::ingest::Memory;
-use crate::ledger::{SignedMemory, SignedVersion};
+use crate::ledger::{LedgerError, Line, SignedMemory, SignedVersion};
 use crate::store::records::held_body;
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence, journal};
 
@@ -61,6 +61,10 @@ pub struct Firewall {
     policy_changed: bool,
     /// The head, once somebody asked for it; always the last signed version.
     live: Option<Arc<live::Head>>,
+    /// What its memories say, kept for judging writes; goes with `live`.
+    near: Option<Box<live::Near>>,
+    /// What of the quarantine decides about writes, once it was read.
+    quarantine: Option<Quarantine>,
     /// On whose behalf versions are made that no batch makes.
     actor: Option<live::Actor>,
 }
@@ -97,20 +101,33 @@ impl Firewall {
             return Err(crate::store::StoreError::Changed { differences: foreign }.into());
         }
         folder.mark()?;
-        let vault = sign::Vault::open(data, &config, access)?;
         let database = data.join(DATABASE);
         let store = match access {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
+        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?)?;
         let policy = config.policy.clone();
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;
         let policy_changed = known.as_ref().is_some_and(|known| *known != policy.digest().hex());
-        let mut firewall =
-            Self { folder, store, config, policy, scanner, vault, env, policy_changed, live: None, actor: None };
+        let mut firewall = Self {
+            folder,
+            store,
+            config,
+            policy,
+            scanner,
+            vault,
+            env,
+            policy_changed,
+            live: None,
+            near: None,
+            quarantine: None,
+            actor: None,
+        };
         if access == Access::Write {
             firewall.recover()?;
+            firewall.finish_redaction()?;
             firewall.fill_rows()?;
             if policy_changed {
                 // I10: a loosened policy is in the log before it decides anything.
@@ -138,12 +155,17 @@ impl Firewall {
             return Err(crate::store::StoreError::Damaged { table: DATABASE, key, problem }.into());
         }
         let data = self.folder.root();
-        let damage = crate::ledger::fsck(&evidence::log_folder(data), &evidence::read_trust(data)?, Vec::new())?;
+        let damage = crate::ledger::fsck(
+            &evidence::log_folder(data),
+            &evidence::read_trust(data)?,
+            evidence::leaves(&self.store)?,
+        )?;
         if let Some(one) = damage.into_iter().next() {
             return Err(crate::ledger::LedgerError::ReadOnly { file: one.file, why: one.why }.into());
         }
+        let mut seen: BTreeSet<Digest> = BTreeSet::new();
         for version in self.versions()? {
-            self.recall(version.sequence)?;
+            self.recheck(version.sequence, &mut seen)?;
         }
         self.store.all_held()?;
         self.decisions()?;
@@ -162,13 +184,29 @@ impl Firewall {
         Ok(())
     }
 
+    /// One version's manifest against the log, and each memory that was not seen before against its line.
+    fn recheck(&self, sequence: u64, seen: &mut BTreeSet<Digest>) -> Result<(), FirewallError> {
+        let record = self.store.version(sequence)?.ok_or(FirewallError::UnknownVersion { sequence })?;
+        let manifest = self.vault.log()?.manifest(sequence, &record.manifest, &record.head)?;
+        for line in manifest.lines() {
+            let Line::Memory { path, content, .. } = line else { continue };
+            if !seen.insert(line.leaf_hash()) {
+                continue;
+            }
+            let object = self.store.object(content)?.filter(|object| object.path == *path);
+            let object = object.ok_or(LedgerError::Missing { what: "a memory of a version" })?;
+            line.verify(&object.salt, &object.content, object.provenance.as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Ends the run: seals the folder when it was opened to write.
     ///
     /// # Errors
     /// Unavailable when the seal cannot be written; the folder then says that a run did not finish.
     pub fn close(self) -> Result<(), FirewallError> {
         let Self { folder, store, vault, .. } = self;
-        drop(store);
+        store.close()?;
         folder.seal(|inventory| vault.sign_seal(inventory))
     }
 
@@ -243,8 +281,13 @@ impl Firewall {
     /// Puts new items into the quarantine; one that is there keeps its first time and deadline, and what was decided
     /// on it. Returns how many are new.
     fn put_held(&mut self, records: &[HeldRecord]) -> Result<usize, FirewallError> {
-        let mut known: BTreeSet<HoldId> = self.store.held_digests()?.into_iter().map(|(id, _)| id).collect();
-        let fresh: Vec<HeldRecord> = records.iter().filter(|record| known.insert(record.id.clone())).cloned().collect();
+        let mut seen: BTreeSet<HoldId> = BTreeSet::new();
+        let mut fresh: Vec<HeldRecord> = Vec::new();
+        for record in records {
+            if seen.insert(record.id.clone()) && self.store.held(&record.id)?.is_none() {
+                fresh.push(record.clone());
+            }
+        }
         if !fresh.is_empty() {
             self.journal("quarantine-held", &fresh, None)?;
         }
@@ -286,6 +329,7 @@ impl Firewall {
         let mut documents: Vec<(&str, String, String)> =
             pending.documents.iter().map(|(kind, id, body)| (kind.as_str(), id.clone(), body.clone())).collect();
         documents.push((journal::PENDING, journal::PENDING_ID.to_owned(), String::new()));
+        self.quarantine = None;
         Ok(self.store.put_held(&pending.records, &documents)?)
     }
 
@@ -305,15 +349,52 @@ impl Firewall {
 
     /// What every memory is judged on: what reviewers destroyed, and the current version.
     fn ground(&self) -> Result<Ground, FirewallError> {
-        let held = self.store.all_held()?;
-        let destroyed = held.into_iter().filter(|record| record.state == HeldState::Destroyed);
+        let mut ground = self.ground_alone()?;
+        let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
+        ground.standing = ground.base().map(|base| standing(&grant, base)).unwrap_or_default();
+        Ok(ground)
+    }
+
+    /// The same without what reviewers released before: a write needs that of its own memory only.
+    fn ground_alone(&self) -> Result<Ground, FirewallError> {
+        let tombstones = match &self.quarantine {
+            Some(quarantine) => quarantine.tombstones.clone(),
+            None => Quarantine::of(&self.store.all_held()?).tombstones,
+        };
         let head = match &self.live {
             Some(head) => Arc::clone(head),
             None => Arc::new(self.load_head()?),
         };
+        Ok(Ground { tombstones, head, standing: BTreeMap::new() })
+    }
+
+    /// What a write is judged on: the ground for one memory, and what the store's memories say.
+    fn ground_of(&mut self, path: &MemoryPath) -> Result<(Ground, Box<live::Near>), FirewallError> {
+        let near = self.take_near()?;
+        let mut ground = self.ground_alone()?;
+        let standing = self.standing_at(&ground.head, path)?;
+        ground.standing.insert(path.clone(), standing);
+        Ok((ground, near))
+    }
+
+    /// What reviewers released into one memory of the head.
+    fn standing_at(&self, head: &live::Head, path: &MemoryPath) -> Result<Vec<Released>, FirewallError> {
         let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
-        let standing = head.version().map(|base| standing(&grant, base)).unwrap_or_default();
-        Ok(Ground { tombstones: destroyed.flat_map(|record| record.tombstones()).collect(), head, standing })
+        let memory = head.version().and_then(|version| version.memory(path));
+        Ok(memory.map(|memory| Released::standing(&grant, memory.text(), memory.provenance())).unwrap_or_default())
+    }
+
+    /// The kept statements, taken out: whoever makes a version puts back what goes with it.
+    fn take_near(&mut self) -> Result<Box<live::Near>, FirewallError> {
+        let head = self.live_head()?;
+        if self.quarantine.is_none() {
+            self.quarantine = Some(Quarantine::of(&self.store.all_held()?));
+        }
+        if let Some(near) = self.near.take() {
+            return Ok(near);
+        }
+        let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
+        Ok(Box::new(live::Near::of(&grant, head.version())))
     }
 
     /// The memories of a version once more through scan and gate; one held note refuses all.
@@ -337,6 +418,23 @@ impl Firewall {
     fn current_memories(&self) -> Result<Vec<Memory>, FirewallError> {
         let Some(head) = self.head()? else { return Err(FirewallError::NoVersion) };
         Ok(self.recall(head.sequence)?.memories().iter().map(output::as_memory).collect())
+    }
+}
+
+/// What of the quarantine decides about writes.
+struct Quarantine {
+    tombstones: BTreeSet<Digest>,
+    /// When the first open item runs out.
+    next: Option<Timestamp>,
+}
+
+impl Quarantine {
+    fn of(records: &[HeldRecord]) -> Self {
+        let destroyed = records.iter().filter(|record| record.state == HeldState::Destroyed);
+        Self {
+            tombstones: destroyed.flat_map(HeldRecord::tombstones).collect(),
+            next: records.iter().filter(|record| record.state.is_open()).map(|record| record.deadline).min(),
+        }
     }
 }
 
@@ -368,8 +466,12 @@ fn standing(grant: &Granted<Adopt>, version: &SignedVersion) -> BTreeMap<MemoryP
 
 /// Statements of a memory that its owner signed, without those that were only observed.
 fn vouched(memory: &SignedMemory) -> Vec<Digest> {
-    let observed = only_observed(memory.text(), memory.provenance());
-    dream::statements(memory.text()).into_iter().filter(|digest| !observed.contains(digest)).collect()
+    vouched_in(memory.text(), memory.provenance())
+}
+
+fn vouched_in(text: &str, provenance: &str) -> Vec<Digest> {
+    let observed = only_observed(text, provenance);
+    dream::statements(text).into_iter().filter(|digest| !observed.contains(digest)).collect()
 }
 
 /// On whose behalf a held note was proposed: the principal of its first cited session, else the caller.

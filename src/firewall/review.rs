@@ -143,14 +143,15 @@ impl Firewall {
             ReleaseStep::Released(released) => released,
         };
         let approvers = released.reviewers().to_vec();
-        let mut ground = self.ground()?;
-        let (candidate, removed) = applied(&record, &ground.head)?;
-        let adopted = [self.adopted_from(ground.base())?];
+        let head = self.live_head()?;
+        let (candidate, removed) = applied(&record, &head)?;
         let path = candidate.peek_unscanned().path.clone();
+        let (mut ground, near) = self.ground_of(&path)?;
         ground.standing.entry(path.clone()).or_default().push(released);
         let mut passed = Passed::default();
-        let mut basis = ground.basis(&path, &adopted);
+        let mut basis = ground.basis(&path, near.adopted());
         passed.send(&self.scanner, &self.policy, &mut basis, &Sources::default(), candidate);
+        self.near = Some(near);
         let approved = passed.all_or_nothing()?;
         self.journal("review-release", &[], Some(&decision))?;
         let action = if ground.base().is_none() { "genesis" } else { "advance" };
@@ -189,6 +190,9 @@ impl Firewall {
     /// Unavailable store.
     pub fn expire(&mut self) -> Result<usize, FirewallError> {
         let now = self.now();
+        if self.quarantine.as_ref().is_some_and(|quarantine| quarantine.next.is_none_or(|next| now <= next)) {
+            return Ok(0);
+        }
         let mut expired = self.store.all_held()?;
         expired.retain(|record| record.state.is_open() && now > record.deadline);
         for record in &mut expired {

@@ -141,12 +141,15 @@ impl Vault {
     }
 
     /// Opens the log: to write with all keys, to read with none.
-    pub(super) fn open(data: &Path, config: &Config, access: Access) -> Result<Self, FirewallError> {
+    pub(super) fn open(
+        data: &Path,
+        config: &Config,
+        access: Access,
+        leaves: Vec<Vec<Digest>>,
+    ) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;
         let log = match access {
-            Access::Read => {
-                Log::Reader(Box::new(read_log(&evidence::log_folder(data), &trust, Age::Archive, Vec::new())?))
-            }
+            Access::Read => Log::Reader(Box::new(read_log(&evidence::log_folder(data), &trust, Age::Archive, leaves)?)),
             Access::Write => {
                 let mut people = std::collections::BTreeMap::new();
                 let settings = &config.settings;
@@ -161,7 +164,8 @@ impl Vault {
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
                 let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
-                let writer = LogWriter::open(storage, key, trust.clone(), OpenOptions::default())?;
+                let writer =
+                    LogWriter::open(storage, key, trust.clone(), OpenOptions { leaves, ..OpenOptions::default() })?;
                 Log::Writer {
                     writer: Box::new(writer),
                     signer: Box::new(signer),
@@ -193,7 +197,7 @@ impl Firewall {
     pub fn versions(&self) -> Result<Vec<VersionInfo>, FirewallError> {
         let log = self.vault.log()?;
         let mut infos = Vec::new();
-        for record in self.store.versions()? {
+        for record in self.store.outlines()? {
             if record.state != VersionState::Logged {
                 continue;
             }
@@ -218,6 +222,9 @@ impl Firewall {
     /// # Errors
     /// As [`Firewall::versions`].
     pub fn head(&self) -> Result<Option<VersionInfo>, FirewallError> {
+        if let Some(head) = &self.live {
+            return Ok(head.info().cloned());
+        }
         Ok(self.versions()?.pop())
     }
 
@@ -226,8 +233,7 @@ impl Firewall {
     /// # Errors
     /// Refused when anything does not verify: nothing is served then.
     pub fn recall(&self, sequence: u64) -> Result<SignedVersion, FirewallError> {
-        let record =
-            self.store.versions()?.into_iter().find(|v| v.sequence == sequence && v.state == VersionState::Logged);
+        let record = self.store.version(sequence)?.filter(|v| v.state == VersionState::Logged);
         let record = record.ok_or(FirewallError::UnknownVersion { sequence })?;
         Ok(self.vault.log()?.version(evidence::stored(&self.store, &record)?)?)
     }
@@ -270,8 +276,7 @@ impl Firewall {
             return Ok(None);
         }
         // A store is empty in one way only: the second time is a return to the first, and says so.
-        let left = head.memories().filter(|row| !removed.contains(&row.path)).count();
-        if changed.is_empty() && left == 0 {
+        if changed.is_empty() && head.memories().all(|row| removed.contains(&row.path)) {
             let log = self.vault.log()?;
             let before = log.history().versions().iter().find(|version| version.common().size == 0);
             if let Some(sequence) = before.map(|version| version.common().sequence) {
@@ -366,6 +371,15 @@ impl Firewall {
             log_index: version.evidence().index(),
             witnesses: "unwitnessed".to_owned(),
         };
+        // Taken out while a batch is signed, which keeps it itself.
+        if let Some(mut near) = self.near.take() {
+            let grant = crate::auth::authorize::<crate::auth::Adopt>(&self.operator()?)?;
+            gone.iter().for_each(|path| near.put(&grant, path, None));
+            for memory in rows.iter().filter_map(|row| version.memory(row.path.as_ref()?)) {
+                near.put(&grant, memory.path(), Some((memory.text(), memory.provenance())));
+            }
+            self.near = Some(near);
+        }
         self.live = Some(Arc::new(head.next(version, info.clone(), &rows)));
         Ok(info)
     }
@@ -401,6 +415,29 @@ impl Firewall {
         Ok(())
     }
 
+    /// Logs the erasure of manifest lines and what is said of their rows from now on, as one batch.
+    pub(super) fn log_erasures(
+        &mut self,
+        leaves: &[Digest],
+        reason: &str,
+        told: &[(Digest, Vec<live::MemoryVersionRow>)],
+    ) -> Result<(), FirewallError> {
+        let (now, operator) = (self.now(), self.config.settings.operator.clone());
+        let mut entries = Vec::new();
+        for leaf in leaves {
+            let Log::Writer { signer, .. } = &self.vault.log else { return Err(FirewallError::ReadOnly) };
+            let destroyed = ["content", "provenance", "salt"];
+            entries.push(signer.sign_erasure(*leaf, reason, &destroyed, std::slice::from_ref(&operator), now)?);
+        }
+        for (statement, rows) in told {
+            let digest = rows::digest(statement, rows)?;
+            entries.push(self.event(rows::EVENT, &digest, entries.len())?);
+        }
+        let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
+        writer.append(&entries)?;
+        Ok(())
+    }
+
     /// An audit event for the log that so many other new entries come before.
     pub(super) fn event(&self, kind: &str, digest: &Digest, after: usize) -> Result<Envelope, FirewallError> {
         let store = self.config.settings.store.clone();
@@ -412,7 +449,7 @@ impl Firewall {
 
     /// Finishes or drops versions that an interrupted run left between database and log.
     pub(super) fn recover(&mut self) -> Result<(), FirewallError> {
-        for record in self.store.versions()?.into_iter().filter(|v| v.state == VersionState::Pending) {
+        for record in self.store.outlines()?.into_iter().filter(|v| v.state == VersionState::Pending) {
             let logged =
                 self.vault.log()?.history().version(record.sequence).is_some_and(|v| *v.id() == record.statement);
             if logged {

@@ -7,11 +7,9 @@ use serde::Serialize;
 use crate::auth::{self, Principal, Submit};
 use crate::domain::{Candidate, HoldId, MemoryPath, Untrusted};
 
-use crate::ledger::{SignedMemory, SignedVersion};
-
 use super::gateway::Passed;
 use super::sign::Change;
-use super::{Firewall, FirewallError, VersionInfo, dream::Elsewhere, sources};
+use super::{Firewall, FirewallError, VersionInfo, dream::Beside, sources};
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,18 +31,17 @@ impl Firewall {
     /// Refused when the principal may not submit; unavailable store.
     pub fn submit(&mut self, who: &Principal, candidate: Candidate) -> Result<Submitted, FirewallError> {
         auth::authorize::<Submit>(who)?;
-        let ground = self.ground()?;
-        let adopted = [self.adopted_from(ground.base())?];
         let path = candidate.path.clone();
+        let (ground, near) = self.ground_of(&path)?;
         let mut passed = Passed::default();
-        let mut basis = ground.basis(&path, &adopted);
+        let mut basis = ground.basis(&path, near.adopted());
         // Beside its neighbours: two writes of one memory may join into what neither says (T11).
-        let texts = ground.base().into_iter().flat_map(SignedVersion::memories).filter(|m| *m.path() != path);
-        let elsewhere = Elsewhere::of(texts.map(SignedMemory::text), ground.base());
-        self.set_findings(&candidate.text, &elsewhere, &mut basis);
+        let elsewhere = near.beside(&candidate.text, &path);
+        self.set_findings(&candidate.text, &elsewhere, &Beside::Known(near.known(), BTreeSet::new()), &mut basis);
         let evidence = self.cited_sessions(&candidate)?;
         let sources = sources::of(&evidence, &BTreeMap::new());
         passed.send(&self.scanner, &self.policy, &mut basis, &sources, Untrusted::new(candidate));
+        self.near = Some(near);
         // Who writes it cannot release it, whatever its origins say.
         let records = self.records_of(&passed, |_| who.id().clone());
         self.expire()?;

@@ -39,7 +39,7 @@ pub struct Basis<'a> {
 impl Basis<'_> {
     /// True when the owner vouches for a statement.
     pub fn is_adopted(&self, digest: &Digest) -> bool {
-        self.adopted.iter().any(|adopted| adopted.digests.contains(digest))
+        self.adopted.iter().any(|adopted| adopted.contains(digest))
     }
 }
 
@@ -575,6 +575,31 @@ fn parts_by<'t>(text: &'t str, provenance: &str, list: &str, by: &str) -> Vec<&'
         .filter_map(|part| {
             let span = part.get("span")?;
             text.get(number(span.get(0))?..number(span.get(1))?)
+        })
+        .collect()
+}
+
+/// Statements of a memory that a writer of this authority may replace where they stand: of an ordinary kind, admitted by
+/// policy or as they were found, and of no higher authority. What a reviewer released is not among them.
+pub fn yielding(text: &str, provenance: &str, authority: Authority) -> Vec<Digest> {
+    let record: Value = serde_json::from_str(provenance).unwrap_or_default();
+    let notes = record.get("notes").and_then(Value::as_array);
+    let number = |value: Option<&Value>| usize::try_from(value?.as_u64()?).ok();
+    notes
+        .into_iter()
+        .flatten()
+        .filter(|note| {
+            let says = |name: &str| note.get(name).and_then(Value::as_str).unwrap_or_default();
+            let lower = [Authority::External, Authority::Agent, Authority::User, Authority::Reviewer]
+                .into_iter()
+                .any(|one| one <= authority && one.name() == says("authority"));
+            let ordinary =
+                [Kind::Fact, Kind::Preference, Kind::Procedure].iter().any(|kind| kind.name() == says("kind"));
+            lower && ordinary && matches!(says("admittedBy"), "policy" | "adoption")
+        })
+        .filter_map(|note| {
+            let span = note.get("span")?;
+            text.get(number(span.get(0))?..number(span.get(1))?).map(Digest::of)
         })
         .collect()
 }

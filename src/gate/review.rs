@@ -3,7 +3,7 @@
 //! Each of these is minted here against a grant, names digests of exact statements, and is passed
 //! to the gate as part of its basis. None of them is a switch: the gate still scans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::auth::{Accept, Adopt, Granted, Release};
 use crate::domain::{Coded, Digest, Family, HoldId, PrincipalId, Timestamp};
@@ -14,13 +14,39 @@ use super::quarantine::{HeldRecord, HeldState};
 /// kind; a finding at the hold level still holds them.
 #[derive(Debug, Default)]
 pub struct Adopted {
-    pub(super) digests: BTreeSet<Digest>,
+    /// How many statements there are of each.
+    digests: BTreeMap<Digest, u32>,
 }
 
 impl Adopted {
     /// The grant's holder vouches for these statements (digests of their exact bodies).
     pub fn new(_grant: &Granted<Adopt>, digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { digests: digests.into_iter().collect() }
+        let mut adopted = Self::default();
+        adopted.add(digests);
+        adopted
+    }
+    /// The grant's holder vouches for these, too. Kept beside a store, the set grows and shrinks with it.
+    pub fn add_all(&mut self, _grant: &Granted<Adopt>, digests: &[Digest]) {
+        self.add(digests.iter().copied());
+    }
+    /// Takes one of each back: a statement is vouched for as long as it was added more often.
+    pub fn drop_all(&mut self, _grant: &Granted<Adopt>, digests: &[Digest]) {
+        for digest in digests {
+            if let Some(count) = self.digests.get_mut(digest) {
+                *count -= 1;
+                if *count == 0 {
+                    self.digests.remove(digest);
+                }
+            }
+        }
+    }
+    pub(super) fn contains(&self, digest: &Digest) -> bool {
+        self.digests.contains_key(digest)
+    }
+    fn add(&mut self, digests: impl IntoIterator<Item = Digest>) {
+        for digest in digests {
+            *self.digests.entry(digest).or_default() += 1;
+        }
     }
 }
 

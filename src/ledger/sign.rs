@@ -365,13 +365,13 @@ fn build_manifest(
         memories.push(memory);
     }
     let manifest = manifest_of(&memories)?;
-    let root = super::tree::root_of(manifest.leaf_hashes());
+    let root = *manifest.root();
     if action != Action::Advance || !is_known(&root) {
         return Ok((manifest, in_order(memories)));
     }
     // The same set of memories as in an earlier version: a fresh salt on one of them makes it new again. An
     // unchanged store is refused instead: there is nothing to sign.
-    let same_as_base = base.is_some_and(|base| super::tree::root_of(base.manifest().leaf_hashes()) == root);
+    let same_as_base = base.is_some_and(|base| *base.manifest().root() == root);
     match spare.into_iter().next() {
         Some((at, salt)) if !same_as_base => {
             let old = &memories[at];
@@ -405,12 +405,12 @@ fn carry_manifest(
     let stays = |path: &MemoryPath| !removed.contains(path) && !changed.contains_key(path);
     let carried = request.base.map(SignedVersion::memories).unwrap_or_default().iter();
     let mut memories: Vec<SignedMemory> = carried.filter(|m| stays(m.path())).map(SignedMemory::carry).collect();
-    let kept = request.base.map(|base| base.manifest().lines()).unwrap_or_default().iter();
-    let kept = kept.filter(|line| matches!(line, Line::Memory { path, .. } if stays(path))).cloned();
-    let manifest = Manifest::build(kept.chain(changed.values().map(line_of)).collect())?;
+    let nothing = Manifest::default();
+    let base = request.base.map_or(&nothing, SignedVersion::manifest);
+    let manifest = base.changed(stays, changed.values().map(line_of).collect())?;
     let fresh = changed.len();
     memories.extend(changed.into_values());
-    if !is_known(&super::tree::root_of(manifest.leaf_hashes())) {
+    if !is_known(manifest.root()) {
         return Ok((manifest, in_order(memories)));
     }
     // As in `build_manifest`: the memories of an earlier version, which a fresh salt makes new again. Without any

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the service reads the clock and keeps its own folder")]
 
 mod access;
+pub mod backup;
 mod cursor;
 mod dreams;
 mod error;
@@ -15,6 +16,7 @@ mod ids;
 mod live;
 mod memories;
 mod reviews;
+mod schedules;
 mod sessions;
 mod stores;
 mod tool;
@@ -36,6 +38,7 @@ pub use error::ServiceError;
 pub use events::{EventList, Subscription};
 pub use memories::{Listing, MemoryList, MemoryUpdate};
 pub use reviews::ReviewDecision;
+pub use schedules::ScheduleRules;
 pub use sessions::{SessionCreate, SessionList, SessionUpdate};
 pub use stores::{Metadata, MetadataPatch, StoreCreate, StoreList, StoreUpdate};
 pub use tool::{Command, ToolAnswer};
@@ -114,6 +117,7 @@ pub struct Service {
     dreams: dreams::Queue,
     endpoints: webhooks::Endpoints,
     deliveries: webhooks::Queue,
+    clock: schedules::Clock,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
     lock: Option<std::fs::File>,
@@ -195,6 +199,7 @@ impl Service {
             dreams: dreams::Queue::default(),
             endpoints: webhooks::Endpoints::default(),
             deliveries: webhooks::Queue::default(),
+            clock: schedules::Clock::default(),
             stopping: AtomicBool::new(false),
             lock,
             options,
@@ -206,6 +211,7 @@ impl Service {
     /// Ends: no new work, dreams leave off, stores are sealed. What was acknowledged is kept.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.clock.stop();
         self.dreams.stop();
         self.deliveries.stop();
         self.stores.close_all();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::domain::Digest;
 use crate::ledger::envelope::pae;
 use crate::ledger::{
     LedgerError, Line, Manifest, MemoryObject, Namespace, SigningKey, StoredVersion, TestKeys, TlogPolicy, Trust,
@@ -75,6 +76,20 @@ pub fn open_seal(trust: &Trust, bytes: &[u8]) -> Result<String, &'static str> {
     let policy = trust.policy();
     let good = policy.keys().any(|key| policy.is_gate(&key.id()) && key.verifies(&message, &signature));
     if good { Ok(inventory.to_owned()) } else { Err("is not signed by the gate's key") }
+}
+
+/// Leaf hashes of the stored manifests, where a rollback may need them: it must leave out what was erased, and whoever
+/// checks that has to know the old leaves. Empty while nothing is erased.
+///
+/// # Errors
+/// Unavailable database. A manifest that does not read is left out: what needs it says so.
+pub fn leaves(store: &dyn Store) -> Result<Vec<Vec<Digest>>, StoreError> {
+    let records = store.versions()?;
+    let is_erased = |record: &VersionRecord| record.manifest.split(|byte| *byte == b'\n').any(|l| l.starts_with(b"r "));
+    if !records.iter().any(|record| record.action == "rollback") || !records.iter().any(is_erased) {
+        return Ok(Vec::new());
+    }
+    Ok(records.iter().filter_map(|record| Manifest::parse(&record.manifest).ok()).map(|m| m.leaf_hashes()).collect())
 }
 
 /// The records of a version as the ledger verifies them. They prove nothing until it did.

@@ -95,6 +95,15 @@ pub trait Store {
     ) -> Result<(), StoreError>;
     /// Writes rows of versions that were made before there were any, or replaces rows whose content was erased.
     fn put_rows(&mut self, rows: &[MemoryVersionRow]) -> Result<(), StoreError>;
+    /// Takes memories out for good: their objects go, manifests and rows are replaced, documents (kind, id, body) written,
+    /// all in one transaction.
+    fn erase(
+        &mut self,
+        commitments: &[Digest],
+        manifests: &[(u64, Vec<u8>)],
+        rows: &[MemoryVersionRow],
+        documents: &[(&str, &str, &str)],
+    ) -> Result<(), StoreError>;
     /// Rows of logged versions, newest first, ties by id.
     fn rows(&self, query: &VersionQuery) -> Result<Vec<MemoryVersionRow>, StoreError>;
     /// Rows of one signed version, by id, pending or not.
@@ -109,6 +118,10 @@ pub trait Store {
     fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError>;
     /// Removes a pending version that never reached the log.
     fn drop_pending(&mut self, sequence: u64) -> Result<(), StoreError>;
+    /// One version.
+    fn version(&self, sequence: u64) -> Result<Option<VersionRecord>, StoreError>;
+    /// All versions, oldest first, without their manifests.
+    fn outlines(&self) -> Result<Vec<VersionRecord>, StoreError>;
     /// All versions, oldest first.
     fn versions(&self) -> Result<Vec<VersionRecord>, StoreError>;
     /// One memory by its content commitment.

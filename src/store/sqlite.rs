@@ -38,12 +38,22 @@ CREATE UNIQUE INDEX memory_version_memory ON memory_version (memory, sequence);
 CREATE INDEX memory_version_sequence ON memory_version (sequence);
 ";
 
-/// The store in one SQLite file: rollback journal, full synchronisation, deleted bytes overwritten.
+/// The store in one SQLite file: full synchronisation, deleted bytes overwritten. While it is open to write, changes go
+/// to a log beside it (`-wal`), one synchronisation a transaction; [`SqliteStore::close`] takes that into the file again.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
     /// False for a file of layout 1 that was opened to read: it has no table of memory versions.
     has_rows: bool,
+    /// True when there is a write-ahead log to take in.
+    writes: bool,
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // What fails here is done when the file is opened again.
+        let _ = self.take_in();
+    }
 }
 
 impl SqliteStore {
@@ -54,12 +64,14 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         folder::create_private_file(path)?;
         let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "DELETE")?;
+        // Alone: the index of the write-ahead log then stays in memory, and no third file lies beside the database.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let mut store = Self { connection, has_rows: true };
+        let mut store = Self { connection, has_rows: true, writes: true };
         match layout {
             0 | 1 => {
                 let transaction = store.connection.transaction()?;
@@ -76,6 +88,21 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// Takes everything into the one file: nothing lies beside it afterwards.
+    ///
+    /// # Errors
+    /// Unavailable when the disk refuses; nothing is lost then.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.take_in()
+    }
+
+    fn take_in(&mut self) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.writes) {
+            self.connection.pragma_update(None, "journal_mode", "DELETE")?;
+        }
+        Ok(())
+    }
+
     /// Opens an existing file to read.
     ///
     /// # Errors
@@ -85,7 +112,7 @@ impl SqliteStore {
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if (1..=LAYOUT).contains(&found) {
-            Ok(Self { connection, has_rows: found >= 2 })
+            Ok(Self { connection, has_rows: found >= 2, writes: false })
         } else {
             Err(StoreError::Layout { found, known: LAYOUT })
         }
@@ -139,10 +166,33 @@ fn put_document(transaction: &Transaction<'_>, kind: &str, id: &str, body: &str)
     Ok(())
 }
 
-type VersionRow = (i64, String, String, Vec<u8>, Vec<u8>, i64, String, String);
+const VERSION: &str = "sequence, statement, action, head, created, state, summary";
+
+type VersionRow = (i64, String, String, Vec<u8>, i64, String, String, Vec<u8>);
 
 fn version_row(row: &Row<'_>) -> rusqlite::Result<VersionRow> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
+}
+
+fn read_version(row: VersionRow) -> Result<VersionRecord, StoreError> {
+    let (sequence, id, action, head, created, state, summary, manifest) = row;
+    let key = sequence.to_string();
+    let damaged =
+        |problem: &str| StoreError::Damaged { table: "version", key: key.clone(), problem: problem.to_owned() };
+    Ok(VersionRecord {
+        sequence: u64::try_from(sequence).map_err(|_| damaged("negative sequence"))?,
+        statement: digest(&id, "version", &key)?,
+        action,
+        manifest,
+        head,
+        created: Timestamp(created),
+        state: match state.as_str() {
+            "pending" => VersionState::Pending,
+            "logged" => VersionState::Logged,
+            _ => return Err(damaged("unknown state")),
+        },
+        summary,
+    })
 }
 
 impl Store for SqliteStore {
@@ -223,6 +273,31 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn erase(
+        &mut self,
+        commitments: &[Digest],
+        manifests: &[(u64, Vec<u8>)],
+        rows: &[MemoryVersionRow],
+        documents: &[(&str, &str, &str)],
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for commitment in commitments {
+            transaction.execute("DELETE FROM object WHERE commitment = ?1", [commitment.hex()])?;
+        }
+        for (sequence, manifest) in manifests {
+            transaction
+                .execute("UPDATE version SET manifest = ?2 WHERE sequence = ?1", params![*sequence as i64, manifest])?;
+        }
+        rows::insert(&transaction, rows)?;
+        for (kind, id, body) in documents {
+            put_document(&transaction, kind, id, body)?;
+        }
+        transaction.commit()?;
+        // The write-ahead log still holds the old pages.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
     fn rows(&self, query: &VersionQuery) -> Result<Vec<MemoryVersionRow>, StoreError> {
         if self.has_rows { rows::select(&self.connection, query) } else { Ok(Vec::new()) }
     }
@@ -249,7 +324,12 @@ impl Store for SqliteStore {
     }
 
     fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError> {
-        self.connection.execute("UPDATE version SET state = 'logged' WHERE sequence = ?1", [sequence as i64])?;
+        // The log says it, too: when this is lost, the next start writes it again.
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let marked =
+            self.connection.execute("UPDATE version SET state = 'logged' WHERE sequence = ?1", [sequence as i64]);
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        marked?;
         Ok(())
     }
 
@@ -264,32 +344,24 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    fn versions(&self) -> Result<Vec<VersionRecord>, StoreError> {
-        let mut statement = self.connection.prepare(
-            "SELECT sequence, statement, action, manifest, head, created, state, summary FROM version ORDER BY sequence",
-        )?;
+    fn version(&self, sequence: u64) -> Result<Option<VersionRecord>, StoreError> {
+        let sql = format!("SELECT {VERSION}, manifest FROM version WHERE sequence = ?1");
+        let row = self.connection.query_row(&sql, [sequence as i64], version_row).optional()?;
+        row.map(read_version).transpose()
+    }
+
+    fn outlines(&self) -> Result<Vec<VersionRecord>, StoreError> {
+        let sql = format!("SELECT {VERSION}, x'' FROM version ORDER BY sequence");
+        let mut statement = self.connection.prepare(&sql)?;
         let rows = statement.query_map([], version_row)?;
-        rows.map(|row| {
-            let (sequence, id, action, manifest, head, created, state, summary) = row?;
-            let key = sequence.to_string();
-            let damaged =
-                |problem: &str| StoreError::Damaged { table: "version", key: key.clone(), problem: problem.to_owned() };
-            Ok(VersionRecord {
-                sequence: u64::try_from(sequence).map_err(|_| damaged("negative sequence"))?,
-                statement: digest(&id, "version", &key)?,
-                action,
-                manifest,
-                head,
-                created: Timestamp(created),
-                state: match state.as_str() {
-                    "pending" => VersionState::Pending,
-                    "logged" => VersionState::Logged,
-                    _ => return Err(damaged("unknown state")),
-                },
-                summary,
-            })
-        })
-        .collect()
+        rows.map(|row| read_version(row?)).collect()
+    }
+
+    fn versions(&self) -> Result<Vec<VersionRecord>, StoreError> {
+        let sql = format!("SELECT {VERSION}, manifest FROM version ORDER BY sequence");
+        let mut statement = self.connection.prepare(&sql)?;
+        let rows = statement.query_map([], version_row)?;
+        rows.map(|row| read_version(row?)).collect()
     }
 
     fn object(&self, commit: &Digest) -> Result<Option<ObjectRecord>, StoreError> {

@@ -15,12 +15,17 @@ import texts
 from harness import Checks, Counting, code_of, details_of
 
 checks = Checks("gate")
+REVIEWERS = ("ana", "ben")
+WHY = {"reason": "false_positive", "note": "Written by hand for a training deck."}
 
 
 def main() -> None:
-    with harness.Server() as server:
-        checks.step("held, then released", held_then_released, server)
-        checks.step("held, then overtaken", held_then_overtaken, server)
+    server = harness.Server(flags=[flag for name in REVIEWERS for flag in ("--reviewer", name)])
+    keys = {name: server.make_key(name, "reviewer") for name in REVIEWERS}
+    with server:
+        checks.step("held, then released on the folder", held_then_released, server)
+        checks.step("held, then released on the wire", released_on_the_wire, server, keys)
+        checks.step("held, then overtaken", held_then_overtaken, server, keys)
     checks.end()
 
 
@@ -31,20 +36,16 @@ def review(server: harness.Server, store: str, *arguments: str, codes: tuple[int
 
 
 def release(server: harness.Server, store: str, item: str) -> None:
-    shown = review(server, store, "show", item)
-    record = shown.get("item", shown) if isinstance(shown, dict) else shown
-    digest = record["digest"]
-    words = ("--digest", digest, "--reason", "false_positive", "--note", "Written by hand for a training deck.")
-    for reviewer in ("ana", "ben"):
+    digest = review(server, store, "show", item)["item"]["digest"]
+    words = ("--digest", digest, "--reason", WHY["reason"], "--note", WHY["note"])
+    for reviewer in REVIEWERS:
         review(server, store, "release", item, *words, "--as", reviewer, codes=(0, 1))
         if not [held for held in open_items(server, store) if held["id"] == item]:
             return
 
 
 def open_items(server: harness.Server, store: str) -> list[dict[str, object]]:
-    listed = review(server, store, "list")
-    items = listed.get("items", listed) if isinstance(listed, dict) else listed
-    return [item for item in items if item.get("state", "open") in ("open", "awaits_second")]
+    return [item for item in review(server, store, "list")["items"] if item.get("state", "open") in ("open", "awaits_second")]
 
 
 def held_then_released(server: harness.Server) -> None:
@@ -69,8 +70,7 @@ def held_then_released(server: harness.Server) -> None:
     server.stop()
     items = open_items(server, store)
     checks.same("one item for the whole write", [held["id"] for held in items], [item])
-    shown = review(server, store, "show", str(item))
-    record = shown.get("item", shown) if isinstance(shown, dict) else shown
+    record = review(server, store, "show", str(item))["item"]
     checks.same("the reviewer sees exactly the bytes that will be stored", record["text"], whole)
     release(server, store, str(item))
     server.start()
@@ -86,7 +86,45 @@ def held_then_released(server: harness.Server) -> None:
     server.start()
 
 
-def held_then_overtaken(server: harness.Server) -> None:
+def decide(server: harness.Server, store: str, item: str, keys: dict[str, str]) -> list[tuple[int, object]]:
+    """Each reviewer releases what the server shows, until it is decided; their answers."""
+    answers: list[tuple[int, object]] = []
+    for key in keys.values():
+        path = f"/api/v1/stores/{store}/reviews/{item}"
+        shown = server.raw("GET", path, key=key)[2]
+        body = {"digest": shown["digest"], **WHY}
+        status, _, answer = server.raw("POST", f"{path}:release", body, key=key)
+        answers.append((status, answer))
+        if status != 200 or answer.get("outcome") != "awaits_second":
+            break
+    return answers
+
+
+def released_on_the_wire(server: harness.Server, keys: dict[str, str]) -> None:
+    with harness.client(server) as api:
+        store = api.beta.memory_stores.create(name="reviewed").id
+        memories = api.beta.memory_stores.memories
+        one = memories.create(store, path="/a.md", content=texts.HONEST)
+        whole = texts.HONEST + texts.HELD
+        error = checks.raises(
+            "an update is held", BadRequestError, lambda: memories.update(one.id, memory_store_id=store, content=whole)
+        )
+        item = details_of(error).get("review_id")
+        status, _, answer = server.raw("POST", f"/api/v1/stores/{store}/reviews/{item}:release", {"digest": "0" * 64, **WHY})
+        checks.same("whoever wrote it may not release it", status, 403)
+        path = f"/api/v1/stores/{store}/reviews/{item}:release"
+        status = server.raw("POST", path, {"digest": "0" * 64, **WHY}, key=keys["ana"])[0]
+        checks.that("another text's digest releases nothing", 400 <= status < 500, status)
+        checks.same("still as before", memories.retrieve(one.id, memory_store_id=store).content, texts.HONEST)
+        answers = decide(server, store, str(item), keys)
+        checks.same("released", answers[-1][0], 200)
+        now = memories.retrieve(one.id, memory_store_id=store)
+        checks.same("the memory is what was sent, under its own id", now.content, whole)
+        versions = [v.operation for v in api.beta.memory_stores.memory_versions.list(store)]
+        checks.same("in one more version", versions, ["modified", "created"])
+
+
+def held_then_overtaken(server: harness.Server, keys: dict[str, str]) -> None:
     """What was held for a memory that has changed since is not applied over the change."""
     with harness.client(server) as api:
         store = api.beta.memory_stores.create(name="overtaken").id
@@ -99,18 +137,9 @@ def held_then_overtaken(server: harness.Server) -> None:
         )
         item = details_of(error).get("review_id")
         memories.update(one.id, memory_store_id=store, content=texts.OTHER)
-    server.stop()
-    shown = review(server, store, "show", str(item))
-    record = shown.get("item", shown) if isinstance(shown, dict) else shown
-    words = ("--digest", record["digest"], "--reason", "false_positive", "--note", "Written by hand.")
-    for reviewer in ("ana", "ben"):
-        server.command(
-            "review", "release", str(item), *words, "--as", reviewer, "--data", str(server.store_folder(store)),
-            codes=tuple(range(0, 128)),
-        )
-    server.start()
-    with harness.client(server) as api:
-        now = api.beta.memory_stores.memories.retrieve(one.id, memory_store_id=store)
+        status, answer = decide(server, store, str(item), keys)[-1]
+        checks.that("its release is refused", 400 <= status < 500, (status, answer))
+        now = memories.retrieve(one.id, memory_store_id=store)
         checks.same("the later write stays", now.content, texts.OTHER)
 
 

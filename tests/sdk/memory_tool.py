@@ -120,7 +120,6 @@ ALIKE: dict[str, list[dict[str, Any]]] = {
         create("/memories/B.txt", "upper"),
         view("/memories"),
         view("/memories/dir"),
-        view("/memories/dir/"),
         view("/memories/dir/sub"),
     ],
     "str_replace": [
@@ -275,8 +274,11 @@ def gated(server: harness.Server) -> None:
 def main() -> None:
     os.environ.setdefault("COLUMNS", "200")
     with harness.Server() as server:
-        for name, commands in ALIKE.items():
-            checks.step(name, alike, server, name, commands)
+        if harness.is_old():
+            checks.skip("the SDK's own executor", "the older one changes line ends and may delete its root")
+        else:
+            for name, commands in ALIKE.items():
+                checks.step(name, alike, server, name, commands)
         checks.step("stricter on purpose", stricter, server)
         checks.step("through the gate", gated, server)
     checks.end()

@@ -40,7 +40,6 @@ if ! python3 -c 'import venv, ensurepip' 2> /dev/null; then
 fi
 mkdir -p "$CACHE"
 export MEMGATE_BINARY=$BINARY PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# No pipe is left behind by whoever runs this in the background.
 LOGS=$(mktemp -d)
 trap 'rm -rf "$LOGS"' EXIT
 
@@ -68,7 +67,6 @@ python_sdk() { # python_sdk VERSION
   {
     python3 -m venv "$folder/venv" &&
       "$folder/venv/bin/pip" install --quiet "anthropic[webhooks,aiohttp]==$1" "${PACKAGES[@]}" &&
-      "$folder/venv/bin/pip" download --quiet --no-binary :all: --no-deps --no-build-isolation --dest "$folder" "anthropic==$1" ||
       "$folder/venv/bin/pip" download --quiet --no-binary :all: --no-deps --dest "$folder" "anthropic==$1"
   } > "$LOGS/fetch" 2>&1 || fetch_failed "anthropic $1"
   tar -xzf "$folder/anthropic-$1.tar.gz" -C "$folder"
@@ -87,48 +85,66 @@ typescript_sdk() {
   touch "$folder/complete"
 }
 
-FAILED=0
 run() { # run NAME LIMIT-IN-SECONDS COMMAND...
-  local name=$1 limit=$2 start=$SECONDS status=0
+  local name=$1 limit=$2 start=$SECONDS status=0 out=$LOGS/out-${1// /-}
   shift 2
-  echo "== $name"
-  timeout --kill-after=10 "$limit" "$@" > "$LOGS/out" 2>&1 || status=$?
-  # Passed claims are many; the failures and the counts are what matters.
-  if [ "$status" -ne 0 ] || [ -n "${MEMGATE_SDK_VERBOSE:-}" ]; then
-    grep -v '^  ok  ' "$LOGS/out" || true
-  else
-    grep -E '^(==|  skip|deselected)' "$LOGS/out" || true
+  timeout --kill-after=10 "$limit" "$@" > "$out" 2>&1 || status=$?
+  {
+    echo "== $name"
+    # Passed claims are many; the failures and the counts are what matters.
+    if [ "$status" -ne 0 ] || [ -n "${MEMGATE_SDK_VERBOSE:-}" ]; then
+      if [ -n "${MEMGATE_SDK_VERBOSE:-}" ]; then cat "$out"; else grep -v '^  ok  ' "$out" || true; fi
+    else
+      grep -E '^(==|  skip|deselected)' "$out" || true
+    fi
+    [ "$status" -ne 124 ] || echo "  $name took longer than $limit s and was ended"
+  } > "$out-shown"
+  # One write, so that what runs beside this does not come in between.
+  cat "$out-shown"
+  [ "$status" -eq 0 ] || touch "$LOGS/failed"
+  { grep '^== ' "$out" || echo "== $name: ended with $status before it counted"; } |
+    sed "s/\$/ ($((SECONDS - start)) s)/" > "$out-row"
+  cat "$out-row" >> "$LOGS/table"
+  if [ "${name%% *}" = generated ]; then
+    sed -n '/^Generated tests/,/^== /p' "$out" | grep -v '^== ' > "$LOGS/generated-${name##* }" || true
   fi
-  [ "$status" -eq 124 ] && echo "  $name took longer than $limit s and was ended"
-  [ "$status" -eq 0 ] || FAILED=1
-  { grep '^== ' "$LOGS/out" || echo "== $name: ended with $status before it counted"; } | sed "s/\$/ ($((SECONDS - start)) s)/" >> "$LOGS/table"
-  if [ "${name%% *}" = generated ]; then sed -n '/^Generated tests/,/^== /p' "$LOGS/out" | grep -v '^== ' > "$LOGS/generated-${name##* }" || true; fi
 }
 
-NEW=$CACHE/python-$NEWEST
-export MEMGATE_SDK_SYNC_FROM=$NEW/anthropic-$NEWEST/src/anthropic/lib/tools
+generation() { # generation VERSION
+  local folder=$CACHE/python-$1 part
+  if wanted generated; then
+    run "generated $1" 300 "$folder/venv/bin/python" "$HERE/generated.py" "$folder/anthropic-$1"
+  fi
+  for part in sync errors paging dreams gate memory_tool webhooks old_generation; do
+    if wanted "$part"; then run "$part $1" 180 "$folder/venv/bin/python" "$HERE/$part.py"; fi
+  done
+}
+
 python_sdk "$NEWEST"
 python_sdk "$OLDEST"
+export MEMGATE_SDK_SYNC_FROM=$CACHE/python-$NEWEST/anthropic-$NEWEST/src/anthropic/lib/tools
 : > "$LOGS/table"
-for version in "$NEWEST" "$OLDEST"; do
-  python=$CACHE/python-$version/venv/bin/python
-  wanted generated && run "generated $version" 240 "$python" "$HERE/generated.py" "$CACHE/python-$version/anthropic-$version"
-  for part in sync errors paging dreams gate memory_tool webhooks old_generation; do
-    wanted "$part" && run "$part $version" 120 "$python" "$HERE/$part.py"
-  done
-done
+# Side by side: each part has a server, a folder and ports of its own.
+generation "$NEWEST" &
+newest=$!
+generation "$OLDEST" &
+oldest=$!
+wait "$newest" || touch "$LOGS/failed"
 if wanted typescript; then
   if command -v node > /dev/null && command -v npm > /dev/null; then
     typescript_sdk
-    MEMGATE_SDK_NODE=$CACHE/typescript-$TYPESCRIPT run typescript 120 "$NEW/venv/bin/python" "$HERE/typescript.py"
+    MEMGATE_SDK_NODE=$CACHE/typescript-$TYPESCRIPT run typescript 120 "$CACHE/python-$NEWEST/venv/bin/python" "$HERE/typescript.py"
   else
     echo "== typescript: left out, node or npm is missing (Debian: apt-get install nodejs npm)" | tee -a "$LOGS/table"
   fi
 fi
+wait "$oldest" || touch "$LOGS/failed"
 echo
-for version in "$NEWEST" "$OLDEST"; do [ -e "$LOGS/generated-$version" ] && cat "$LOGS/generated-$version" && echo; done
-sed 's/^== //' "$LOGS/table"
-if [ "$FAILED" -ne 0 ]; then
+for version in "$NEWEST" "$OLDEST"; do
+  if [ -e "$LOGS/generated-$version" ]; then cat "$LOGS/generated-$version" && echo; fi
+done
+sed 's/^== //' "$LOGS/table" | sort
+if [ -e "$LOGS/failed" ]; then
   echo "tests/sdk/run.sh: failed. One part again, with every claim: MEMGATE_SDK_VERBOSE=1 tests/sdk/run.sh $BINARY PART" >&2
   exit 1
 fi

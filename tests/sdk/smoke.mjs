@@ -2,6 +2,7 @@
 //
 //     node smoke.mjs URL KEY      in a folder whose node_modules has @anthropic-ai/sdk (MEMGATE_SDK_NODE)
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -131,6 +132,6 @@ await step('a dream over a session', async () => {
   same('a store is deleted', (await memoryStores.delete(store.id)).type, 'memory_store_deleted');
 });
 
-const { version } = require('@anthropic-ai/sdk/package.json');
+const { version } = JSON.parse(readFileSync(`${process.env.MEMGATE_SDK_NODE}/node_modules/@anthropic-ai/sdk/package.json`));
 console.log(`== smoke @anthropic-ai/sdk ${version}: ${passed} passed, ${failed} failed, 0 skipped`);
 process.exit(failed ? 1 : 0);

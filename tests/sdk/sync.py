@@ -204,8 +204,12 @@ async def gated(world: World) -> None:
     checks.that("the agent keeps its own file", (root / "held.md").read_text() == texts.HELD)
     masked = texts.SECRET.replace("AKIAIOSFODNN7EXAMPLE", texts.MASKED)
     checks.same("the secret is masked on the server", there["/secret.md"], masked)
-    checks.same("and comes back clean", (root / "secret.md").read_text(), masked)
-    checks.same("after one upload", world.writes_to('"/secret.md"'), 1)
+    # The answer names the hash of what was stored, so to the worker its own file looks edited: it is sent again at
+    # each sync, is the same after masking, and makes no version.
+    secret = world.ids(store)["/secret.md"]
+    versions = list(world.api.beta.memory_stores.memory_versions.list(store, memory_id=secret))
+    checks.same("however often it is sent, one version", len(versions), 1)
+    checks.same("the agent keeps its own file of that, too", (root / "secret.md").read_text(), texts.SECRET)
     (root / "held.md").write_text(note(2))
     await world.sync(stores)
     checks.same("a file that was mended is stored", world.remote(store).get("/held.md"), note(2))

@@ -11,6 +11,20 @@ pub(super) const PAGES: &[Page] = &[
         "Run 'memgate init' first, or name the data folder with --data.",
     ),
     page(
+        "config-secret",
+        4,
+        "A secret is not where the configuration says.",
+        "Secrets stand in a variable or a file of their own, never in the configuration.",
+        "Set the variable or write the file, then start again.",
+    ),
+    page(
+        "config-server",
+        4,
+        "What a server is told is refused: server.toml, a MEMGATE_ variable or a flag.",
+        "An unknown key may be a misspelled one that was meant to protect something.",
+        "Mend what is named; 'memgate config show' lists every key, 'memgate config sources' where each comes from.",
+    ),
+    page(
         "config-settings",
         4,
         "memgate.toml in the data folder is refused.",

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::auth::{self, Principal, Submit};
+use crate::auth::{self, Adopt, Granted, Principal, Submit};
 use crate::detect::Scanned;
-use crate::domain::{Digest, HoldId, Kind, MemoryPath, RuleId, Severity};
-use crate::firewall::dream::Elsewhere;
+use crate::domain::{Candidate, Digest, HoldId, Kind, MemoryPath, RuleId, Severity, Span};
+use crate::firewall::dream::Beside;
 use crate::firewall::gateway::{Whole, whole};
 use crate::firewall::sign::Change;
 use crate::firewall::{Firewall, FirewallError, Ground, VersionInfo, sources};
-use crate::gate::decide::only_observed;
-use crate::gate::{Adopted, Approved, HeldRecord, Place};
+use crate::gate::decide::{only_observed, yielding};
+use crate::gate::{Approved, HeldRecord, Place};
 use crate::ledger::SignedMemory;
 use crate::store::Actor;
 
-use super::{Head, Told};
+use super::{Head, Near, Told};
 
 /// What became of one write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,11 @@ pub struct Batch<'f> {
     firewall: &'f mut Firewall,
     head: Arc<Head>,
     ground: Ground,
-    adopted: Vec<Adopted>,
+    /// What the memories say, this batch's writes included.
+    near: Box<Near>,
+    grant: Granted<Adopt>,
+    /// Statements of another store that are vouched for while this batch lasts.
+    lent: Vec<Digest>,
     approved: BTreeMap<MemoryPath, Approved>,
     removed: BTreeSet<MemoryPath>,
     /// Every path that this batch changed.
@@ -74,14 +78,17 @@ impl Firewall {
     /// Refused when the head does not verify; unavailable store.
     pub fn batch(&mut self) -> Result<Batch<'_>, FirewallError> {
         let head = self.live_head()?;
-        let ground = self.ground()?;
-        let adopted = vec![self.adopted_from(ground.base())?];
+        let near = self.take_near()?;
+        let ground = self.ground_alone()?;
+        let grant = auth::authorize::<Adopt>(&self.operator()?)?;
         let told = Told::default();
         Ok(Batch {
             firewall: self,
             head,
             ground,
-            adopted,
+            near,
+            grant,
+            lent: Vec::new(),
             approved: BTreeMap::new(),
             removed: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -93,9 +100,10 @@ impl Firewall {
 
 impl Batch<'_> {
     /// Vouches for the statements of a signed version of another store of this deployment: its gate admitted them.
-    pub(in crate::firewall) fn adopt(&mut self, copy: &crate::ledger::SignedVersion) -> Result<(), FirewallError> {
-        self.adopted.push(self.firewall.adopted_from(Some(copy))?);
-        Ok(())
+    pub(in crate::firewall) fn adopt(&mut self, copy: &crate::ledger::SignedVersion) {
+        let digests: Vec<Digest> = copy.memories().iter().flat_map(crate::firewall::vouched).collect();
+        self.near.lend(&self.grant, &digests);
+        self.lent.extend(digests);
     }
 
     /// The store's name in statements: whose principals may write here.
@@ -123,10 +131,14 @@ impl Batch<'_> {
             return Ok(Judged::Unchanged);
         }
         let basis_path = moves.unwrap_or(&path);
-        let mut basis = self.ground.basis(basis_path, &self.adopted);
+        let released = self.firewall.standing_at(&self.head, basis_path)?;
+        let mut basis = self.ground.basis(basis_path, self.near.adopted());
+        basis.released = &released;
         basis.unchanged = basis.unchanged.filter(|_| moves.is_none());
-        let elsewhere = self.elsewhere(&path, moves);
-        self.firewall.set_findings(&scanned.candidate().text, &elsewhere, &mut basis);
+        // Each write sees the batch's earlier ones as its neighbours: two may join into what neither says.
+        let elsewhere = self.near.beside(&scanned.candidate().text, basis_path);
+        let known = Beside::Known(self.near.known(), self.replaced(basis_path, scanned.candidate()));
+        self.firewall.set_findings(&scanned.candidate().text, &elsewhere, &known, &mut basis);
         let evidence = self.firewall.cited_sessions(scanned.candidate())?;
         let sources = sources::of(&evidence, &BTreeMap::new());
         let outcome = whole(&self.firewall.scanner, &self.firewall.policy, &mut basis, &sources, scanned);
@@ -142,7 +154,9 @@ impl Batch<'_> {
                         self.touched.insert(from.clone());
                         self.removed.insert(from.clone());
                         self.told.moves.insert(path.clone(), from.clone());
+                        self.near.put(&self.grant, from, None);
                     }
+                    self.near.put(&self.grant, &path, Some((approved.text(), approved.provenance())));
                     self.approved.insert(path, approved);
                 }
                 Ok(Judged::Admitted { sha256, size, redacted, observed })
@@ -163,6 +177,14 @@ impl Batch<'_> {
         }
     }
 
+    /// What a new text of a memory stands instead of.
+    fn replaced(&self, own: &MemoryPath, candidate: &Candidate) -> BTreeSet<u32> {
+        let Some(old) = self.head.version().and_then(|version| version.memory(own)) else { return BTreeSet::new() };
+        let whole = Span::new(0, candidate.text.len());
+        let yields = yielding(old.text(), old.provenance(), candidate.authority_of(&whole));
+        self.near.replaced(own, old.text(), &candidate.text, &yields.into_iter().collect())
+    }
+
     /// Removes a memory; false when there is none. What a deletion leaves out needs no judgement.
     ///
     /// # Errors
@@ -176,6 +198,7 @@ impl Batch<'_> {
         }
         self.touched.insert(path.clone());
         self.removed.insert(path.clone());
+        self.near.put(&self.grant, path, None);
         self.told.actors.insert(path.clone(), actor);
         Ok(true)
     }
@@ -191,17 +214,21 @@ impl Batch<'_> {
     /// # Errors
     /// Unavailable store or log: nothing was admitted then, whatever [`Batch::put`] said.
     pub fn commit(self) -> Result<Option<VersionInfo>, FirewallError> {
-        let Self { firewall, head, approved, removed, told, held, .. } = self;
+        let Self { firewall, head, mut near, grant, lent, approved, removed, told, held, .. } = self;
+        near.take_back(&grant, &lent);
         if !held.is_empty() {
             firewall.expire()?;
             firewall.put_held(&held)?;
         }
         if approved.is_empty() && removed.is_empty() {
+            firewall.near = Some(near);
             return Ok(None);
         }
         let change = Change::content(if head.sequence() == 0 { "genesis" } else { "advance" }).told(told);
         let operator = firewall.config.settings.operator.clone();
-        firewall.sign_changes(approved.into_values().collect(), &removed, change, &[operator])
+        let version = firewall.sign_changes(approved.into_values().collect(), &removed, change, &[operator])?;
+        firewall.near = Some(near);
+        Ok(version)
     }
 
     /// The text at a path, this batch's writes included.
@@ -231,20 +258,6 @@ impl Batch<'_> {
             Some(by) => Err(FirewallError::PathTaken { path: path.clone(), by: by.clone() }),
             None => Ok(()),
         }
-    }
-
-    /// What the write's neighbours hold: the other memories as they will be with this batch's writes.
-    fn elsewhere(&self, path: &MemoryPath, moves: Option<&MemoryPath>) -> Elsewhere {
-        let base = self.head.version().map(|version| version.memories()).unwrap_or_default();
-        let stays = |memory: &&SignedMemory| !self.touched.contains(memory.path());
-        let texts: Vec<(&MemoryPath, &str)> = base
-            .iter()
-            .filter(stays)
-            .map(|memory| (memory.path(), memory.text()))
-            .chain(self.approved.values().map(|approved| (approved.path(), approved.text())))
-            .collect();
-        let others = texts.iter().filter(|(other, _)| *other != path && Some(*other) != moves).map(|(_, text)| *text);
-        Elsewhere::of_texts(others, texts.iter().map(|(_, text)| *text))
     }
 }
 

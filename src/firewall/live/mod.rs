@@ -2,6 +2,7 @@
 
 mod batch;
 mod head;
+mod near;
 mod redact;
 mod rows;
 
@@ -16,6 +17,7 @@ use super::{Firewall, FirewallError};
 pub use crate::store::{Actor, MemoryVersionRow, VersionOperation, VersionQuery};
 pub use batch::{Batch, Judged};
 pub use head::{Head, MemoryRow};
+pub(super) use near::Near;
 pub use redact::Redacted;
 pub(super) use rows::{Step, Told, backfill, of_change};
 

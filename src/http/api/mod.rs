@@ -23,6 +23,7 @@ use doc::{Api, Operation};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
+const PUT: MethodFilter = MethodFilter::PUT;
 const DELETE: MethodFilter = MethodFilter::DELETE;
 /// `PATCH` does what `POST` does on objects that are updated: one official text lists it.
 const UPDATE: MethodFilter = MethodFilter::POST.or(MethodFilter::PATCH);

@@ -12,14 +12,15 @@ use crate::http::fields::Fields;
 use crate::service::{ReviewDecision, ServiceError};
 
 use super::doc::{Api, Operation};
-use super::{GET, POST};
+use super::{DELETE, GET, POST, PUT};
 
 type Reply = Result<Answer<Value>, ApiError>;
 
 pub(super) fn routes(api: Api) -> Api {
-    use Scope::{AuditRead, ReviewDecide, ReviewRead, StoreRead};
+    use Scope::{AuditRead, DreamRun, ReviewDecide, ReviewRead, StoreRead};
     let op = Operation::new;
     let (all, one) = ("/api/v1/stores/{store}/reviews", "/api/v1/stores/{store}/reviews/{review}");
+    let plan = "/api/v1/stores/{store}/schedule";
     const AUDIT: &[(&str, &str)] = &[("after", "integer"), ("limit", "integer")];
     api.on(GET, all, op("list_reviews", "Held items of a store, worst first.", ReviewRead, "List"), reviews)
         .on(GET, one, op("get_review", "One held item.", ReviewRead, "Any"), review)
@@ -36,6 +37,14 @@ pub(super) fn routes(api: Api) -> Api {
             op("list_store_versions", "Signed versions, oldest first.", StoreRead, "List"),
             versions,
         )
+        .on(GET, plan, op("get_schedule", "When a store dreams by itself.", StoreRead, "Any"), schedule)
+        .on(
+            PUT,
+            plan,
+            op("put_schedule", "Let a store dream by itself.", DreamRun, "Any").body("Schedule"),
+            put_schedule,
+        )
+        .on(DELETE, plan, op("delete_schedule", "Take a schedule away.", DreamRun, "Deleted"), delete_schedule)
         .on(
             GET,
             "/api/v1/audit-events",
@@ -77,6 +86,23 @@ async fn decide(
 
 async fn versions(State(app): State<App>, Auth(caller): Auth, Path(store): Path<String>) -> Reply {
     app.run(move |service| service.store_versions(&caller, &store)).await.map(|data| Answer(json!({ "data": data })))
+}
+
+async fn schedule(State(app): State<App>, Auth(caller): Auth, Path(store): Path<String>) -> Reply {
+    app.run(move |service| service.schedule(&caller, &store)).await.map(Answer)
+}
+
+async fn put_schedule(
+    State(app): State<App>,
+    Auth(caller): Auth,
+    Path(store): Path<String>,
+    Json(body): Json,
+) -> Reply {
+    app.run(move |service| service.put_schedule(&caller, &store, &body)).await.map(Answer)
+}
+
+async fn delete_schedule(State(app): State<App>, Auth(caller): Auth, Path(store): Path<String>) -> Reply {
+    app.run(move |service| service.delete_schedule(&caller, &store)).await.map(Answer)
 }
 
 async fn audit(State(app): State<App>, Auth(caller): Auth, query: Query) -> Reply {

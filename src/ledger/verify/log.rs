@@ -105,15 +105,26 @@ impl VerifiedLog {
     /// Gives the one-based manifest lines that are withheld (0 for objects in no line): count them and raise an
     /// alarm. Lines redacted after a logged erasure are not among them.
     pub fn version_withholding(&self, stored: StoredVersion) -> Result<(SignedVersion, Vec<usize>), LedgerError> {
-        let version = self.history.version(stored.sequence);
+        let (version, manifest) = self.lines(stored.sequence, &stored.manifest, &stored.head)?;
+        Ok(open_memories(version, manifest, stored.memories))
+    }
+    /// Verifies a stored manifest against the log, without the memories: what they are checked against is
+    /// [`Line::verify`]. A memory that many versions hold is so checked once. It proves no version.
+    ///
+    /// Errors: as [`VerifiedLog::version`], but for memories.
+    pub fn manifest(&self, sequence: u64, manifest: &[u8], head: &[u8]) -> Result<Manifest, LedgerError> {
+        self.lines(sequence, manifest, head).map(|(_, manifest)| manifest)
+    }
+    fn lines(&self, sequence: u64, manifest: &[u8], head: &[u8]) -> Result<(VerifiedVersion, Manifest), LedgerError> {
+        let version = self.history.version(sequence);
         let version = version.filter(|v| v.standing() == Standing::Good && v.index() < self.sealed_size());
         let version = version.ok_or(LedgerError::Missing { what: "a version in good standing" })?.clone();
         let store = &version.common().store;
-        let manifest = Manifest::verify(&stored.manifest, &stored.head, store, &self.history.erased())?;
+        let manifest = Manifest::verify(manifest, head, store, &self.history.erased())?;
         if manifest.head(store) != version.common().head() {
             return Err(LedgerError::Root);
         }
-        Ok(open_memories(version, manifest, stored.memories))
+        Ok((version, manifest))
     }
     fn sealed_size(&self) -> u64 {
         self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body().size)

@@ -199,6 +199,9 @@ impl Service {
             }
             None => Webhook { id: ids::fresh("whep_")?, workspace, created: now(), kept },
         };
+        if old == Some(&hook) {
+            return Ok((hook, secret));
+        }
         self.keep_webhook(&hook)?;
         self.audit(&hook.workspace, "webhook.created", &json!({ "webhook": hook.id, "name": hook.kept.name }))?;
         Ok((hook, secret))
