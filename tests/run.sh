@@ -55,6 +55,9 @@ install_tools() {
   cargo fmt --version > /dev/null 2>&1 || rustup component add rustfmt
   cargo clippy --version > /dev/null 2>&1 || rustup component add clippy
   [ "$QUICK" = 1 ] || need python3 python3
+  if [ "$QUICK" = 0 ] && ! python3 -c 'import ensurepip' 2> /dev/null && command -v apt-get > /dev/null 2>&1; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv # the official SDKs
+  fi
 }
 
 # `compile_fail,E0308` checks the error code only where unstable features are on. The wrapper switches them on for rustdoc

@@ -145,8 +145,6 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("store-", Exit::Incomplete),
     // What a server's operation answers.
     ("service-", Exit::Refused),
-    ("service-invalid", Exit::Usage),
-    ("service-unknown", Exit::Usage),
     ("service-limited", Exit::Incomplete),
     ("service-unavailable", Exit::Incomplete),
     // Evidence that does not verify.

@@ -40,7 +40,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "service-invalid",
-        2,
+        7,
         "A request is malformed, or the object's state does not allow it.",
         "What is not understood completely is not carried out.",
         "Mend the request: the message names the field.",
@@ -110,7 +110,7 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page(
         "service-unknown",
-        2,
+        7,
         "There is no such object in this workspace.",
         "It was deleted, or belongs to another workspace.",
         "List the objects of the workspace.",

@@ -1,6 +1,9 @@
 //! The prefilter and what it starts: one pass for the literals of every rule, secret shape and kind
 //! cue, then the patterns whose literals stand in order and within reach, on a window around them.
 //!
+//! Of each chain only the rarest set is waited for. Where one of its literals stands, the others are looked up among what
+//! the block holds: so a chain may ask for common words as well, and few windows are cut.
+//!
 //! Windows never cross a break between blocks (empty line, list item, heading, table row). Windows of
 //! one rule that touch are joined before its pattern runs, so each byte is read once per rule at most.
 

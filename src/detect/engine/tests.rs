@@ -140,3 +140,63 @@ fn chains_of_nothing_but_literals_stay_linear() {
         assert!(steps <= 2 * text.len() as u64, "{steps}");
     }
 }
+
+/// Literals of every length, some the beginning of others, some that may begin anywhere.
+const LITERALS: [(&str, Place); 16] = [
+    ("ignore", Place::Word),
+    ("ignore all", Place::Word),
+    ("ignore all rules", Place::Word),
+    ("ignoring", Place::Word),
+    ("cc", Place::Word),
+    ("i", Place::Word),
+    ("a", Place::Any),
+    ("ab", Place::Any),
+    ("all", Place::Any),
+    ("ll r", Place::Any),
+    ("les", Place::Any),
+    ("](", Place::Any),
+    ("@", Place::Any),
+    ("@a", Place::Any),
+    ("\u{43F}\u{440}\u{438}", Place::Any),
+    ("\u{440}\u{438}", Place::Any),
+];
+
+/// What the lexicon has to find, by asking for each literal at each place.
+fn asked_one_by_one(bytes: &[u8], (from, to): (usize, usize)) -> Vec<(u32, usize, usize)> {
+    let mut list = Vec::new();
+    for at in from..to {
+        let inside = is_word(bytes[at]) && at > from && is_word(bytes[at - 1]);
+        for (number, (text, place)) in (0_u32..).zip(LITERALS) {
+            if bytes[at..to].starts_with(text.as_bytes()) && (place == Place::Any || !inside) {
+                list.push((number, at, at + text.len()));
+            }
+        }
+    }
+    list.sort_unstable();
+    list
+}
+
+#[test]
+fn the_lexicon_finds_what_asking_one_by_one_finds() {
+    let lexicon = Lexicon::new(LITERALS.map(|(text, place)| (text.to_owned(), place)));
+    let parts =
+        ["ignore", " ", "all", "rules", "abacc", "cc", "](", "@", "a", "\u{43F}\u{440}\u{438}", "_", "i", "ing"];
+    let (mut state, mut found) = (1_usize, 0);
+    for length in 0..400 {
+        let mut text = String::new();
+        for _ in 0..length % 23 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(parts[(state >> 33) % parts.len()]);
+        }
+        let (from, to) = (length % 5, text.len().saturating_sub(length % 3));
+        let mut got = Vec::new();
+        if from < to {
+            lexicon.find(text.as_bytes(), (from, to), |number, start, end| got.push((number, start, end)));
+            assert!(got.is_sorted_by_key(|hit| hit.1), "{text}");
+            got.sort_unstable();
+            assert_eq!(got, asked_one_by_one(text.as_bytes(), (from, to)), "{text} {from} {to}");
+        }
+        found += got.len();
+    }
+    assert!(found > 2_000, "{found}");
+}
