@@ -122,6 +122,10 @@ pub fn restore(from: &Path, to: &Path) -> Result<(Backup, Vec<PathBuf>), Service
     if list.schema != SCHEMA {
         return Err(refused("the backup has another form"));
     }
+    // The list is a file that somebody brought: an id that is a path would be opened outside.
+    if !list.stores.iter().all(|id| super::ids::is_lawful(id)) {
+        return Err(refused("the backup names a store that cannot be one"));
+    }
     let found = digests(from)?;
     let differs = |name: &&String| found.get(*name) != list.files.get(*name);
     if let Some(name) = list.files.keys().chain(found.keys()).find(differs) {

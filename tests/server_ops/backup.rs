@@ -90,14 +90,18 @@ fn a_restore_refuses_what_is_damaged_and_overwrites_nothing() {
     let target = folder.path().join("again");
     let list = copy.join("backup.json");
     let whole = fs::read(&list).unwrap();
-    for damage in ["policy", "added", "gone", "list"] {
+    for damage in ["policy", "added", "gone", "list", "outside"] {
         let file = copy.join("stores").join(&id).join("policy.toml");
         let before = fs::read(&file).unwrap();
         match damage {
             "policy" => fs::write(&file, [before.as_slice(), b"# looser\n"].concat()).unwrap(),
             "added" => fs::write(copy.join("extra"), "x").unwrap(),
             "gone" => fs::remove_file(&file).unwrap(),
-            _ => fs::write(&list, b"{}").unwrap(),
+            "list" => fs::write(&list, b"{}").unwrap(),
+            _ => {
+                let text = String::from_utf8(whole.clone()).unwrap();
+                fs::write(&list, text.replace(&format!("\"{id}\""), "\"../../elsewhere\"")).unwrap();
+            }
         }
         let (code, _, err) = memgate(&target, &["restore", "--from", from]);
         assert!(code != 0 && err.contains("backup"), "{damage}: {code} {err}");

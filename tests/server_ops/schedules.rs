@@ -125,5 +125,13 @@ fn rules_that_do_not_check_are_refused_and_roles_kept() {
     assert!(service.schedule(&reader, &id).is_ok() && service.delete_schedule(&reader, &id).is_err());
     service.delete_schedule(&agent, &id).unwrap();
     assert!(service.schedule(&agent, &id).is_err());
+
+    // The configuration: a store that is gone keeps nobody from starting, a rule that is none does.
+    let wanted = |rules: Value| vec![("memstore_gone".to_owned(), json!({ "churn": 1 })), (id.clone(), rules)];
+    service.configure_schedules(&wanted(json!({ "cron": "@daily" }))).unwrap();
+    assert_eq!(service.schedule(&agent, &id).unwrap()["configured"], true);
+    assert!(service.configure_schedules(&wanted(json!({ "cron": "daily" }))).is_err());
+    service.configure_schedules(&[]).unwrap();
+    assert!(service.schedule(&agent, &id).is_err());
     service.stop();
 }

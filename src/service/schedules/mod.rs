@@ -28,6 +28,9 @@ const TICK: Duration = Duration::from_secs(10);
 const SESSIONS: usize = 100;
 const MINUTE_MS: i64 = 60_000;
 
+/// A place in the order of sessions: when one was made, and its id.
+type Place = (Timestamp, String);
+
 /// When to dream, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -90,7 +93,7 @@ impl Clock {
 /// What a schedule would do now, and why.
 struct Outlook {
     due: Option<&'static str>,
-    sessions: Vec<(Timestamp, String)>,
+    sessions: Vec<Place>,
     when: String,
     /// Hours of `cron` that lie behind.
     passed: bool,
@@ -170,7 +173,7 @@ impl Service {
     /// Brings the schedules of the configuration in; those it no longer names go.
     ///
     /// # Errors
-    /// Unknown store; refused for rules that do not check.
+    /// Refused for rules that do not check. A store that is not here is left out.
     pub fn configure_schedules(&self, wanted: &[(String, Value)]) -> Result<(), ServiceError> {
         for row in self.db.schedules()? {
             if kept(&row)?.configured && !wanted.iter().any(|(store, _)| *store == row.store) {
@@ -178,8 +181,11 @@ impl Service {
             }
         }
         for (store, rules) in wanted {
-            let known = self.db.all(Table::MemoryStore)?.into_iter().find(|row| row.id == *store);
-            let known = known.ok_or_else(|| ServiceError::invalid(format!("schedule: there is no store {store}")))?;
+            // Somebody may have deleted the store over the wire: that must not keep the server from starting.
+            let Some(known) = self.db.all(Table::MemoryStore)?.into_iter().find(|row| row.id == *store) else {
+                tracing::warn!(store, "a schedule of the configuration names a store that is not here");
+                continue;
+            };
             self.new_schedule(&known.workspace, store, rules, true)?;
         }
         Ok(())
@@ -293,11 +299,7 @@ impl Service {
     }
 
     /// Sessions that had the store at hand, after the last one that was dreamt of; and when one was heard of last.
-    fn new_sessions(
-        &self,
-        row: &ScheduleRow,
-        kept: &Kept,
-    ) -> Result<(Vec<(Timestamp, String)>, Option<Timestamp>), ServiceError> {
+    fn new_sessions(&self, row: &ScheduleRow, kept: &Kept) -> Result<(Vec<Place>, Option<Timestamp>), ServiceError> {
         let (mut after, mut found, mut heard) = (kept.after.clone(), Vec::new(), None);
         let has_store = |session: &ObjectRow| {
             let resources = session.body["resources"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -189,7 +189,8 @@ impl Service {
     /// One attempt, and what follows from it.
     fn attempt(&self, mut row: DeliveryRow, transport: &dyn Deliver) -> Result<(), ServiceError> {
         let Some(mut hook) = self.read_webhooks()?.iter().find(|hook| hook.id == row.endpoint).cloned() else {
-            // Removed meanwhile, with its deliveries.
+            // Removed while the event was being written: what nobody can take must not be looked at again and again.
+            self.db.bury_deliveries(&row.endpoint)?;
             return Ok(());
         };
         if hook.kept.disabled.is_some() {
@@ -240,10 +241,10 @@ impl Service {
 
     /// Changes an endpoint as it is now: an attempt takes seconds, and its secret may have been rotated meanwhile.
     fn change_webhook(&self, id: &str, change: impl FnOnce(&mut Webhook) -> bool) -> Result<(), ServiceError> {
-        if let Some(mut hook) = self.read_webhooks()?.iter().find(|hook| hook.id == id).cloned() {
-            if change(&mut hook) {
-                self.keep_webhook(&hook)?;
-            }
+        if let Some(mut hook) = self.read_webhooks()?.iter().find(|hook| hook.id == id).cloned()
+            && change(&mut hook)
+        {
+            self.keep_webhook(&hook)?;
         }
         Ok(())
     }
