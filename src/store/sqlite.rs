@@ -64,6 +64,8 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         folder::create_private_file(path)?;
         let connection = Connection::open(path)?;
+        // Long enough for a backup to let go of the file.
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "DELETE")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
@@ -93,8 +95,7 @@ impl SqliteStore {
     /// Unavailable when the disk refuses.
     pub fn keep_log(&mut self) -> Result<(), StoreError> {
         if !self.keeps_log {
-            // Alone: the index of the log then stays in memory, and no third file lies beside the database.
-            self.connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            // Not alone: a backup reads beside the writer. The folder's own lock keeps other writers out.
             self.connection.pragma_update(None, "journal_mode", "WAL")?;
             self.keeps_log = true;
         }
