@@ -38,15 +38,15 @@ CREATE UNIQUE INDEX memory_version_memory ON memory_version (memory, sequence);
 CREATE INDEX memory_version_sequence ON memory_version (sequence);
 ";
 
-/// The store in one SQLite file: full synchronisation, deleted bytes overwritten. While it is open to write, changes go
-/// to a log beside it (`-wal`), one synchronisation a transaction; [`SqliteStore::close`] takes that into the file again.
+/// The store in one SQLite file: full synchronisation, deleted bytes overwritten. A server has it keep a log beside it
+/// (`-wal`), one synchronisation a transaction; [`SqliteStore::close`] takes that into the file again.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
     /// False for a file of layout 1 that was opened to read: it has no table of memory versions.
     has_rows: bool,
     /// True when there is a write-ahead log to take in.
-    writes: bool,
+    keeps_log: bool,
 }
 
 impl Drop for SqliteStore {
@@ -64,14 +64,12 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         folder::create_private_file(path)?;
         let connection = Connection::open(path)?;
-        // Alone: the index of the write-ahead log then stays in memory, and no third file lies beside the database.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "journal_mode", "DELETE")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let mut store = Self { connection, has_rows: true, writes: true };
+        let mut store = Self { connection, has_rows: true, keeps_log: false };
         match layout {
             0 | 1 => {
                 let transaction = store.connection.transaction()?;
@@ -88,6 +86,21 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// From here on changes go to a log beside the file: for whoever writes often. It changes the file itself, so whoever
+    /// changes nothing does not call it.
+    ///
+    /// # Errors
+    /// Unavailable when the disk refuses.
+    pub fn keep_log(&mut self) -> Result<(), StoreError> {
+        if !self.keeps_log {
+            // Alone: the index of the log then stays in memory, and no third file lies beside the database.
+            self.connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            self.connection.pragma_update(None, "journal_mode", "WAL")?;
+            self.keeps_log = true;
+        }
+        Ok(())
+    }
+
     /// Takes everything into the one file: nothing lies beside it afterwards.
     ///
     /// # Errors
@@ -97,7 +110,7 @@ impl SqliteStore {
     }
 
     fn take_in(&mut self) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.writes) {
+        if std::mem::take(&mut self.keeps_log) {
             self.connection.pragma_update(None, "journal_mode", "DELETE")?;
         }
         Ok(())
@@ -112,7 +125,7 @@ impl SqliteStore {
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if (1..=LAYOUT).contains(&found) {
-            Ok(Self { connection, has_rows: found >= 2, writes: false })
+            Ok(Self { connection, has_rows: found >= 2, keeps_log: false })
         } else {
             Err(StoreError::Layout { found, known: LAYOUT })
         }
@@ -294,7 +307,9 @@ impl Store for SqliteStore {
         }
         transaction.commit()?;
         // The write-ahead log still holds the old pages.
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        if self.keeps_log {
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         Ok(())
     }
 
@@ -325,7 +340,9 @@ impl Store for SqliteStore {
 
     fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError> {
         // The log says it, too: when this is lost, the next start writes it again.
-        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        if self.keeps_log {
+            self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        }
         let marked =
             self.connection.execute("UPDATE version SET state = 'logged' WHERE sequence = ?1", [sequence as i64]);
         self.connection.pragma_update(None, "synchronous", "FULL")?;

@@ -93,7 +93,7 @@ struct Member {
 impl Member {
     /// True when a literal that stands here belongs.
     const fn fits(self, seen: &Seen) -> bool {
-        !(self.left && seen.left) && !(self.right && seen.right)
+        !(self.left && seen.left || self.right && seen.right)
     }
 }
 

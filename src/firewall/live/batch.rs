@@ -224,6 +224,7 @@ impl Batch<'_> {
             firewall.near = Some(near);
             return Ok(None);
         }
+        firewall.store.keep_log()?;
         let change = Change::content(if head.sequence() == 0 { "genesis" } else { "advance" }).told(told);
         let operator = firewall.config.settings.operator.clone();
         let version = firewall.sign_changes(approved.into_values().collect(), &removed, change, &[operator])?;
