@@ -1,12 +1,12 @@
 //! A copy of a data folder, also while another process writes to it.
 //!
-//! A folder that nobody writes to is copied byte for byte, seal and all. For one in use the database is held for a
-//! moment: whoever writes waits before the next transaction, so that the log's files come to rest and can be copied as
-//! they belong to the database. What is copied is then a state that a crash could have left, which opening finishes.
+//! A folder that nobody writes to is copied byte for byte, seal and all. The database of one in use is its writer's
+//! alone, so that such a folder is copied again until nothing changed meanwhile: what is copied is then a state that a
+//! crash could have left, which opening finishes. A store that is written to without a pause answers that it is busy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -40,7 +40,7 @@ pub fn data_folder(data: &Path, to: &Path) -> Result<(), StoreError> {
 /// Unavailable database or disk.
 pub fn database(from: &Path, to: &Path) -> Result<(), StoreError> {
     let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(Duration::from_secs(30))?;
     super::folder::create_private_file(to)?;
     // An empty file is what VACUUM INTO may write to.
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
@@ -70,41 +70,34 @@ fn live(data: &Path, to: &Path) -> Result<(), StoreError> {
     let tiles = Path::new(LEDGER).join("log").join("tile");
     let is_full_tile = |name: &Path| name.starts_with(&tiles) && !name.to_string_lossy().contains(".p/");
     copy_tree(data, to, &is_full_tile)?;
-    let connection = Connection::open_with_flags(data.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let is_database = |name: &Path| name.to_string_lossy().starts_with(DATABASE);
-    copy_tree(data, to, &|name| !is_database(name) && !name.starts_with(LEDGER))?;
-    let mut rested = false;
     for _ in 0..TRIES {
         let before = resting(data);
-        let whole =
-            copy_tree(data, to, &|name| name.starts_with(LEDGER) && !(is_full_tile(name) && to.join(name).exists()));
-        if whole? && resting(data) == before {
-            rested = true;
-            break;
+        let whole = copy_tree(data, to, &|name| !(is_full_tile(name) && to.join(name).exists()))?;
+        if whole && resting(data) == before {
+            return Ok(());
         }
         // What was copied of a state in between must not stay beside the next.
         remove_changing(to)?;
         std::thread::sleep(Duration::from_millis(20));
     }
-    if !rested {
-        return Err(StoreError::Busy { folder: data.to_owned() });
-    }
-    database(&data.join(DATABASE), &to.join(DATABASE))?;
-    connection.execute_batch("ROLLBACK")?;
-    Ok(())
+    Err(StoreError::Busy { folder: data.to_owned() })
 }
 
-/// What changes whenever the log does.
-fn resting(data: &Path) -> Vec<Option<Vec<u8>>> {
+/// What changes whenever somebody writes: the log's state, and length and time of the database's files.
+fn resting(data: &Path) -> (Vec<Option<Vec<u8>>>, Vec<Option<(u64, Option<SystemTime>)>>) {
     let ledger = data.join(LEDGER);
-    ["state/head", "state/wal", "log/checkpoint"].iter().map(|name| fs::read(ledger.join(name)).ok()).collect()
+    let log =
+        ["state/head", "state/wal", "log/checkpoint"].iter().map(|name| fs::read(ledger.join(name)).ok()).collect();
+    let stat = |end: &&str| {
+        let file = fs::metadata(data.join(format!("{DATABASE}{end}"))).ok()?;
+        Some((file.len(), file.modified().ok()))
+    };
+    (log, ["", "-wal", "-journal"].iter().map(|end| stat(end)).collect())
 }
 
-/// Partial tiles and the writer's state.
+/// Everything but full tiles.
 fn remove_changing(to: &Path) -> Result<(), StoreError> {
-    for path in files(&to.join(LEDGER))? {
+    for path in files(to)? {
         let text = path.to_string_lossy();
         if text.contains(".p/") || !text.contains("/tile/") {
             fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
