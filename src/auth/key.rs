@@ -52,7 +52,7 @@ mod tests {
         let key = ApiKey::of(&[7; 32]);
         assert!(key.expose().starts_with(PREFIX));
         assert!(!format!("{key:?}").contains(&key.expose()[16..]));
-        assert_eq!(ApiKey::digest(key.expose()), ApiKey::digest(&key.expose().to_owned()));
+        assert_eq!(ApiKey::digest(key.expose()), ApiKey::digest(key.expose()));
         assert_ne!(ApiKey::digest(key.expose()), ApiKey::digest("other"));
     }
 }

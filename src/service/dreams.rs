@@ -179,12 +179,10 @@ impl Service {
             return Err(ServiceError::invalid("output_behavior: memory_store_id must be the input store"));
         }
         let _entry = lock(&self.dreams.entry);
-        if request.output == Output::UpdateExisting {
-            if let Some(holder) = self.updater(&caller.workspace, &request.store)? {
-                return Err(ServiceError::Conflict {
-                    message: format!("the memory store is being updated by {holder}"),
-                });
-            }
+        if request.output == Output::UpdateExisting
+            && let Some(holder) = self.updater(&caller.workspace, &request.store)?
+        {
+            return Err(ServiceError::Conflict { message: format!("the memory store is being updated by {holder}") });
         }
         let behavior = match request.output {
             Output::CreateNew => json!({ "type": "create_new" }),
@@ -395,14 +393,11 @@ impl Service {
         }
         let about = json!({ "dream": row.id, "status": row.state, "gate": row.body["gate"] });
         self.audit(&row.workspace, "dream.ended", &about)?;
-        if let Some(id) = row.body["session_id"].as_str() {
-            if let Some(mut session) = self.any_session(&row.workspace, id)? {
-                self.emit(
-                    &session,
-                    &[json!({ "type": "session.status_idle", "stop_reason": { "type": "end_turn" } })],
-                )?;
-                self.end_session(&mut session)?;
-            }
+        if let Some(id) = row.body["session_id"].as_str()
+            && let Some(mut session) = self.any_session(&row.workspace, id)?
+        {
+            self.emit(&session, &[json!({ "type": "session.status_idle", "stop_reason": { "type": "end_turn" } })])?;
+            self.end_session(&mut session)?;
         }
         Ok(())
     }

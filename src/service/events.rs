@@ -75,10 +75,10 @@ impl Hub {
     }
     /// Ends the streams of a session, after a last event.
     pub(super) fn close(&self, session: &str, last: Option<Value>) {
-        if let Some(sender) = lock(&self.sessions).remove(session) {
-            if let Some(last) = last {
-                let _ = sender.send(Arc::new(last));
-            }
+        if let Some(sender) = lock(&self.sessions).remove(session)
+            && let Some(last) = last
+        {
+            let _ = sender.send(Arc::new(last));
         }
     }
 }
@@ -171,7 +171,7 @@ impl Service {
                 None => now(),
             };
             if kind == "user.define_outcome" {
-                define_outcome(&mut event).map_err(|what| at(what))?;
+                define_outcome(&mut event).map_err(at)?;
             }
             let asserted = kind.starts_with("agent.") || kind.starts_with("session.") || kind == "system.message";
             if asserted {

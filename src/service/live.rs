@@ -111,6 +111,9 @@ const fn gone() -> ServiceError {
     ServiceError::Unavailable { why: "the store's writer has ended; it opens again with the next request" }
 }
 
+/// An open store and its writer.
+type Open = (Arc<LiveStore>, JoinHandle<()>);
+
 /// All open stores of a server.
 #[derive(Debug)]
 pub(super) struct LiveStores {
@@ -120,7 +123,7 @@ pub(super) struct LiveStores {
     memories: usize,
     dangerous_unscanned: bool,
     clock: AtomicU64,
-    open: Mutex<BTreeMap<String, (Arc<LiveStore>, JoinHandle<()>)>>,
+    open: Mutex<BTreeMap<String, Open>>,
 }
 
 impl LiveStores {

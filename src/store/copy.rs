@@ -83,8 +83,11 @@ fn live(data: &Path, to: &Path) -> Result<(), StoreError> {
     Err(StoreError::Busy { folder: data.to_owned() })
 }
 
+/// Contents of the log's state files; length and time of the database's.
+type Resting = (Vec<Option<Vec<u8>>>, Vec<Option<(u64, Option<SystemTime>)>>);
+
 /// What changes whenever somebody writes: the log's state, and length and time of the database's files.
-fn resting(data: &Path) -> (Vec<Option<Vec<u8>>>, Vec<Option<(u64, Option<SystemTime>)>>) {
+fn resting(data: &Path) -> Resting {
     let ledger = data.join(LEDGER);
     let log =
         ["state/head", "state/wal", "log/checkpoint"].iter().map(|name| fs::read(ledger.join(name)).ok()).collect();
@@ -92,7 +95,7 @@ fn resting(data: &Path) -> (Vec<Option<Vec<u8>>>, Vec<Option<(u64, Option<System
         let file = fs::metadata(data.join(format!("{DATABASE}{end}"))).ok()?;
         Some((file.len(), file.modified().ok()))
     };
-    (log, ["", "-wal", "-journal"].iter().map(|end| stat(end)).collect())
+    (log, ["", "-wal", "-journal"].iter().map(stat).collect())
 }
 
 /// Everything but full tiles.
