@@ -227,11 +227,11 @@ fn rows(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport
             count(checked.rows, "memory version")
         }
         Err(error) => {
-            report.problem(&error, None, "memory versions");
+            report.problem(&error, None, "changes");
             "memory versions that do not all read back".to_owned()
         }
     };
-    report.check("memory versions", before, format!("{detail} against the log"));
+    report.check("changes", before, format!("{detail} against the log"));
 }
 
 fn quarantine(store: &SqliteStore, log: Option<&VerifiedLog>, report: &mut AuditReport) {

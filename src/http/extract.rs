@@ -54,7 +54,7 @@ impl FromRequestParts<App> for Auth {
         let key = credential(&parts.headers)?;
         let caller = app.service.authenticate(&key)?;
         let named = header(&parts.headers, "anthropic-workspace-id")?;
-        if named.is_some_and(|workspace| workspace != caller.workspace) && app.service.is_multi_tenant() {
+        if named.is_some_and(|workspace| workspace != caller.workspace) {
             return Err(ServiceError::OtherWorkspace.into());
         }
         Ok(Self(caller))

@@ -228,11 +228,6 @@ impl Service {
         !self.is_stopping() && self.db.is_writable()
     }
 
-    /// True when more than one workspace lives here: then a workspace that a caller names must be its own.
-    pub const fn is_multi_tenant(&self) -> bool {
-        true
-    }
-
     /// Number of open stores.
     pub fn open_stores(&self) -> usize {
         self.stores.len()

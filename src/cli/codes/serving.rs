@@ -106,7 +106,7 @@ pub(super) const PAGES: &[Page] = &[
         5,
         "The server cannot do this now: it is stopping, or its disk refuses.",
         "Nothing was acknowledged, so nothing is lost.",
-        "Try again.",
+        "Send the request again: nothing of it was done.",
     ),
     page(
         "service-unknown",
