@@ -9,6 +9,8 @@
     reason = "a benchmark prints its figures"
 )]
 
+mod plain;
+
 use std::time::{Duration, Instant};
 
 use memgate::auth::{Principal, Role};
@@ -19,53 +21,6 @@ use memgate::domain::{
 use memgate::firewall::{Actor, Env, Firewall, InitRequest, Judged};
 
 const BATCH: usize = 64;
-const BYTES: usize = 2_048;
-
-/// About two kibibytes of plain notes, different for each number.
-fn note(number: usize) -> String {
-    let what = [
-        "office", "printer", "archive", "garden", "kitchen", "library", "workshop", "bakery", "station", "harbour",
-        "museum", "theatre", "school", "market", "bridge", "tower", "cellar", "studio", "clinic", "depot", "orchard",
-        "ferry", "cinema", "hostel", "gallery", "stadium", "chapel", "foundry", "nursery", "quarry", "mill", "brewery",
-    ];
-    let how = [
-        "quiet", "red", "large", "narrow", "wooden", "modern", "bright", "cold", "round", "famous", "hidden", "busy",
-        "empty", "tall", "plain", "warm", "northern", "coastal", "tidy", "ancient", "small", "rural", "green", "steep",
-    ];
-    let does = [
-        "faces",
-        "borders",
-        "serves",
-        "replaced",
-        "resembles",
-        "supplies",
-        "overlooks",
-        "follows",
-        "joins",
-        "adorns",
-        "shelters",
-        "funds",
-        "mirrors",
-        "predates",
-        "borrows from",
-        "belongs to",
-        "looks like",
-        "sits behind",
-    ];
-    let mut text = format!("# Notes {number}\n\n");
-    let mut at = number as u64 + 1;
-    let mut pick = |list: &[&'static str]| {
-        at ^= at << 13;
-        at ^= at >> 7;
-        at ^= at << 17;
-        list[(at % list.len() as u64) as usize]
-    };
-    while text.len() < BYTES {
-        let (a, b, c, d, e) = (pick(&how), pick(&what), pick(&does), pick(&how), pick(&what));
-        text.push_str(&format!("- Our {a} {b} {c} that {d} {e} near {} {}.\n", pick(&how), pick(&what)));
-    }
-    text
-}
 
 fn scan(firewall: &Firewall, path: &str, text: String) -> Scanned {
     let span = Span::new(0, text.len());
@@ -143,7 +98,7 @@ fn main() {
         let mut fill = Cost::default();
         while number < size {
             let until = (number + 1_000).min(size);
-            let writes: Vec<_> = (number..until).map(|n| (format!("/m/{n:06}.md"), note(n))).collect();
+            let writes: Vec<_> = (number..until).map(|n| (format!("/m/{n:06}.md"), plain::note(n))).collect();
             one(&mut firewall, &writes, &mut fill);
             number = until;
         }
@@ -154,7 +109,7 @@ fn main() {
                 .map(|n| {
                     let fresh = size + round * BATCH + n;
                     let at = if n % 2 == 0 { fresh } else { (round * 7919 + n * 101) % size };
-                    (format!("/m/{at:06}.md"), note(1_000_000 + fresh))
+                    (format!("/m/{at:06}.md"), plain::note(1_000_000 + fresh))
                 })
                 .collect();
             one(&mut firewall, &writes, &mut cost);

@@ -10,6 +10,8 @@
     reason = "a benchmark prints its figures"
 )]
 
+mod plain;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,28 +26,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const STORES: usize = 16;
-const BYTES: usize = 2_048;
-
-/// About two kibibytes of plain notes, different for each number.
-fn note(number: usize) -> String {
-    let what =
-        ["office", "printer", "archive", "garden", "kitchen", "library", "workshop", "bakery", "station", "harbour"];
-    let how = ["quiet", "red", "large", "narrow", "wooden", "modern", "bright", "cold", "round", "famous", "hidden"];
-    let does = ["faces", "borders", "serves", "replaced", "resembles", "supplies", "overlooks", "follows", "joins"];
-    let mut at = number as u64 + 1;
-    let mut pick = |list: &[&'static str]| {
-        at ^= at << 13;
-        at ^= at >> 7;
-        at ^= at << 17;
-        list[(at % list.len() as u64) as usize]
-    };
-    let mut text = format!("# Notes {number}\\n\\n");
-    while text.len() < BYTES {
-        let (a, b, c, d, e) = (pick(&how), pick(&what), pick(&does), pick(&how), pick(&what));
-        text.push_str(&format!("- Our {a} {b} {c} that {d} {e} near {} {}.\\n", pick(&how), pick(&what)));
-    }
-    text
-}
 
 async fn ask(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> u16 {
     stream.write_all(request).await.unwrap();
@@ -144,7 +124,7 @@ async fn memgate(unscanned: bool, clients: usize, seconds: u64) -> (f64, f64) {
     let name = if unscanned { "memgate, no rules: writes" } else { "memgate: gated writes" };
     let writes = load(name, address, clients, seconds, move |client, number| {
         let store = &all[client % all.len()];
-        let body = format!("{{\"path\":\"/n/{number}.md\",\"content\":\"{}\"}}", note(number));
+        let body = serde_json::json!({ "path": format!("/n/{number}.md"), "content": plain::note(number) }).to_string();
         format!(
             "POST /v1/memory_stores/{store}/memories HTTP/1.1\r\nhost: x\r\nx-api-key: {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -202,7 +182,7 @@ async fn bare(clients: usize, seconds: u64) -> f64 {
         }
     });
     let rate = load("bare axum + SQLite: inserts", address, clients, seconds, |_, number| {
-        let body = format!("{{\"path\":\"/n/{number}.md\",\"content\":\"{}\"}}", note(number));
+        let body = serde_json::json!({ "path": format!("/n/{number}.md"), "content": plain::note(number) }).to_string();
         format!("POST /memories HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
     })
     .await;
@@ -221,7 +201,7 @@ fn main() {
     let seconds = numbers.get(1).copied().unwrap_or(5);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        println!("{clients} clients, {seconds} s each, {STORES} stores, notes of {BYTES} bytes");
+        println!("{clients} clients, {seconds} s each, {STORES} stores, notes of {} bytes", plain::BYTES);
         let bare = bare(clients, seconds).await;
         let (unscanned, _) = memgate(true, clients, seconds).await;
         let (gated, _reads) = memgate(false, clients, seconds).await;
