@@ -18,7 +18,7 @@ pub(crate) fn note(number: usize) -> String {
         "faces",
         "borders",
         "serves",
-        "replaced",
+        "adjoins",
         "resembles",
         "supplies",
         "overlooks",
