@@ -4,7 +4,8 @@
 #   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo, official SDKs
 #   tests/run.sh --quick    format, lints, tests only
 #
-# Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler and Python when they are missing.
+# Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler, Python and node when they are
+# missing.
 # Every step prints its name and its time; the first failing step ends the run with its exit code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -57,6 +58,10 @@ install_tools() {
   [ "$QUICK" = 1 ] || need python3 python3
   if [ "$QUICK" = 0 ] && ! python3 -c 'import ensurepip' 2> /dev/null && command -v apt-get > /dev/null 2>&1; then
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv # the official SDKs
+  fi
+  if [ "$QUICK" = 0 ]; then
+    need node nodejs # the TypeScript SDK
+    need npm npm
   fi
 }
 
