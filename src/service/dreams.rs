@@ -1,7 +1,7 @@
 //! Dreams as jobs: a durable queue, bounded workers, cancel, resume after a crash.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,6 +78,8 @@ pub(super) struct Queue {
     stop: AtomicBool,
     wake: (Mutex<u64>, Condvar),
     cancel: Mutex<BTreeMap<String, Arc<AtomicBool>>>,
+    /// Dreams that a worker has taken and not brought to their end.
+    taken: AtomicUsize,
     // One decision at a time about who may dream on a store.
     entry: Mutex<()>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -354,12 +356,34 @@ impl Service {
         Ok(())
     }
 
+    /// Waits until no dream waits or runs, or the server stops.
+    ///
+    /// # Errors
+    /// Unavailable database.
+    pub fn wait_for_dreams(&self) -> Result<(), ServiceError> {
+        loop {
+            let seen = *lock(&self.dreams.wake.0);
+            {
+                // With the same lock as a worker that takes one: none is between waiting and taken.
+                let _entry = lock(&self.dreams.entry);
+                let waits = self.db.oldest_dream("pending")?.is_some();
+                let quiet = !waits && self.dreams.taken.load(Ordering::SeqCst) == 0;
+                if quiet || self.dreams.stop.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
+            }
+            let guard = lock(&self.dreams.wake.0);
+            drop(self.dreams.wake.1.wait_while(guard, |now| *now == seen).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// Takes the oldest waiting dream.
     fn claim(&self) -> Result<Option<ObjectRow>, ServiceError> {
         let _entry = lock(&self.dreams.entry);
         let Some(mut row) = self.db.oldest_dream("pending")? else { return Ok(None) };
         "running".clone_into(&mut row.state);
         self.db.put(Table::Dream, &row)?;
+        self.dreams.taken.fetch_add(1, Ordering::SeqCst);
         Ok(Some(row))
     }
 
@@ -566,7 +590,10 @@ fn work(service: &Weak<Service>) {
         match service.claim() {
             Ok(Some(row)) => {
                 let id = row.id.clone();
-                if let Err(error) = service.run_dream(row) {
+                let outcome = service.run_dream(row);
+                service.dreams.taken.fetch_sub(1, Ordering::SeqCst);
+                service.dreams.notify();
+                if let Err(error) = outcome {
                     tracing::error!(
                         code = error.code(),
                         dream = id,
