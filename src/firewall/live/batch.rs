@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::auth::{self, Adopt, Granted, Principal, Submit};
-use crate::detect::Scanned;
-use crate::domain::{Candidate, Digest, HoldId, Kind, MemoryPath, RuleId, Severity, Span};
+use crate::detect::{Coverage, Scanned};
+use crate::domain::{
+    Authority, Candidate, Channel, Digest, HoldId, Kind, MemoryPath, RuleId, Severity, Span, Stage, Untrusted,
+};
 use crate::firewall::dream::Beside;
 use crate::firewall::gateway::{Whole, whole};
 use crate::firewall::sign::Change;
 use crate::firewall::{Firewall, FirewallError, Ground, VersionInfo, sources};
-use crate::gate::decide::{only_observed, yielding};
-use crate::gate::{Approved, HeldRecord, Place};
+use crate::gate::decide::{holds_span, only_observed, yielding};
+use crate::gate::{Approved, HeldRecord, Mode, Place};
 use crate::ledger::SignedMemory;
 use crate::store::Actor;
 
@@ -130,6 +132,10 @@ impl Batch<'_> {
         if moves.is_none() && self.current(&path) == Some(scanned.candidate().text.as_str()) {
             return Ok(Judged::Unchanged);
         }
+        if let Some(rules) = self.ordering_path(&path) {
+            let reasons = vec!["its path reads like an attempt to order, not like a name".to_owned()];
+            return Ok(Judged::Refused { rules, reasons });
+        }
         let basis_path = moves.unwrap_or(&path);
         let released = self.firewall.standing_at(&self.head, basis_path)?;
         let mut basis = self.ground.basis(basis_path, self.near.adopted());
@@ -175,6 +181,24 @@ impl Batch<'_> {
             }
             Whole::Refused { rules, reasons } => Ok(Judged::Refused { rules, reasons }),
         }
+    }
+
+    /// The rules that fire on a new path. Agents read listings: an order for a name needs no content at all.
+    fn ordering_path(&self, path: &MemoryPath) -> Option<Vec<RuleId>> {
+        let (firewall, text) = (&*self.firewall, path.as_str());
+        if self.head.at(path).is_some() || firewall.policy.mode == Mode::Observe {
+            return None;
+        }
+        // As it stands, and as the words that a reader makes of it.
+        let words = text.replace(['/', '-', '_', '.', '+'], " ");
+        let look = |text: &str| {
+            let text = Untrusted::new(text);
+            let examined = firewall.scanner.examine(&text, Stage::Write, Channel::Assistant, Authority::Agent);
+            let unread = *examined.coverage() != Coverage::Full;
+            let held = unread || holds_span(examined.findings(), &firewall.policy);
+            held.then(|| rules_of(examined.findings()))
+        };
+        look(text).or_else(|| look(words.trim()))
     }
 
     /// What a new text of a memory stands instead of.
