@@ -420,7 +420,7 @@ impl Writer {
                         let scanned = scanned
                             .filter(fits)
                             .unwrap_or_else(|| scanner.scan(Untrusted::new(candidate(&author, &put.path, &put.text))));
-                        agent(&author, &scanner, &batch)
+                        agent(&author, &batch)
                             .and_then(|who| batch.put(&who, actor, scanned, put.moves.as_ref()))
                             .map(|judged| (judged, put))
                     }
@@ -493,11 +493,7 @@ fn fail(replies: impl Iterator<Item = Reply>, error: FirewallError) -> Result<()
 }
 
 /// The author as a principal that may propose and nothing else.
-fn agent(
-    author: &PrincipalId,
-    _scanner: &Scanner,
-    batch: &crate::firewall::Batch<'_>,
-) -> Result<Principal, FirewallError> {
+fn agent(author: &PrincipalId, batch: &crate::firewall::Batch<'_>) -> Result<Principal, FirewallError> {
     Ok(Principal::new(author.clone(), batch.store_name().clone(), [Role::Agent])?)
 }
 
