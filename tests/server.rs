@@ -9,10 +9,12 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use memgate::auth::CredentialRole;
+use memgate::domain::Timestamp;
 use memgate::http::{App, ListenOptions, bind, data_router};
 use memgate::service::{Options, Service};
+use memgate::store::server::{ObjectRow, ServerDb, Table};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
@@ -292,6 +294,31 @@ fn what_was_acknowledged_is_there_after_a_restart_and_a_dream_that_was_cut_off_r
     assert_eq!(read["content"], written["content"]);
     assert_eq!(read["memory_version_id"], written["memory_version_id"]);
     service.stop();
+}
+
+#[test]
+fn a_store_whose_making_a_crash_cut_off_is_gone_after_the_next_start() {
+    let Server { service, app, keys, _folder: folder } = Server::start();
+    let workspace = service.authenticate(&keys["submitter"]).unwrap().workspace.clone();
+    service.stop();
+    drop((service, app));
+    let root = folder.path().join("server");
+    // What `kill -9` leaves: the row that says so, and part of a folder.
+    let half = root.join("stores/memstore_half");
+    std::fs::create_dir_all(half.join("ledger")).unwrap();
+    let row = ObjectRow {
+        workspace,
+        id: "memstore_half".to_owned(),
+        created: Timestamp(1),
+        archived: None,
+        state: "hidden".to_owned(),
+        body: json!({ "name": "half" }),
+    };
+    ServerDb::open(&root.join("server.db")).unwrap().put(Table::MemoryStore, &row).unwrap();
+    let service = Service::open(Options::new(&root)).unwrap();
+    assert!(!half.exists(), "the folder is still there");
+    service.stop();
+    assert!(ServerDb::open(&root.join("server.db")).unwrap().all(Table::MemoryStore).unwrap().is_empty());
 }
 
 /// A body that each operation accepts as far as its shape goes.

@@ -11,6 +11,7 @@ use crate::firewall::{Env, Firewall};
 use crate::store::server::Table;
 use crate::store::{DataFolder, ServerDb, StoreError, copy, folder};
 
+use super::stores::HIDDEN;
 use super::{SERVER_DB, STORES, Service, ServiceError, now};
 
 /// The list of files of a backup.
@@ -82,6 +83,11 @@ pub fn backup(root: &Path, to: &Path) -> Result<Backup, ServiceError> {
         copy::database(&root.join(SERVER_DB), &partial.join(SERVER_DB))?;
         let db = ServerDb::open(&partial.join(SERVER_DB))?;
         for row in db.all(Table::MemoryStore)? {
+            // Not whole yet, or not any more.
+            if row.state == HIDDEN {
+                db.remove(Table::MemoryStore, &row.workspace, &row.id)?;
+                continue;
+            }
             match copy::data_folder(&root.join(STORES).join(&row.id), &partial.join(STORES).join(&row.id)) {
                 Ok(()) => stores.push(row.id),
                 // Deleted since: the copy forgets it, too.

@@ -390,7 +390,7 @@ impl Service {
     /// Runs one dream to its end.
     fn run_dream(self: &Arc<Self>, mut row: ObjectRow) -> Result<(), ServiceError> {
         let flag = Arc::new(AtomicBool::new(false));
-        let target = row.body["output_behavior"]["memory_store_id"].as_str().unwrap_or_default();
+        let target = row.body["output_behavior"]["memory_store_id"].as_str().unwrap_or_default().to_owned();
         let key = format!("{} {target}", row.id);
         lock(&self.dreams.cancel).insert(key.clone(), Arc::clone(&flag));
         let outcome = self.carry_out(&mut row, &flag);
@@ -414,6 +414,10 @@ impl Service {
             }
             row.body["ended_at"] = json!(now());
             self.db.put(Table::Dream, &row)?;
+        }
+        if outcome.is_err() && !target.is_empty() {
+            // A clone that nobody will see.
+            self.drop_outputs(&row)?;
         }
         let about = json!({ "dream": row.id, "status": row.state, "gate": row.body["gate"] });
         self.audit(&row.workspace, "dream.ended", &about)?;
@@ -478,11 +482,15 @@ impl Service {
             metadata: [("dream_id".to_owned(), row.id.clone()), ("source_memory_store_id".to_owned(), input.clone())]
                 .into(),
         };
-        let work = self.new_store(&workspace, &request, if updates { "hidden" } else { "" })?;
+        let mut work = self.new_store(&workspace, &request, true)?;
         row.body["work"] = work.id.as_str().into();
         let output = if updates { &input } else { &work.id };
         row.body["outputs"] = json!([{ "type": "memory_store", "memory_store_id": output }]);
         self.keep_unless_canceled(row)?;
+        // Seen only once the dream's own row names it: a start removes it with the dream's other leavings.
+        if !updates {
+            self.unhide(&mut work)?;
+        }
 
         let source = self.stores.get(&input)?;
         let memories = source.with(|firewall| firewall.memories())??;

@@ -170,6 +170,7 @@ impl Service {
             return Err(StoreError::Busy { folder: options.root }.into());
         }
         let service = Self::build(options, Some(lock))?;
+        service.drop_hidden_stores()?;
         service.resume_dreams()?;
         Ok(service)
     }

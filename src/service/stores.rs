@@ -52,6 +52,9 @@ pub struct StoreList {
     pub page: Option<String>,
 }
 
+/// The state of a store that no request sees.
+pub(super) const HIDDEN: &str = "hidden";
+
 const NAME_CHARS: usize = 255;
 const DESCRIPTION_CHARS: usize = 1024;
 
@@ -116,34 +119,37 @@ impl Service {
     /// Refused for texts beyond their limits; unavailable disk.
     pub fn create_store(&self, caller: &Caller, request: &StoreCreate) -> Result<Value, ServiceError> {
         Self::require(caller, Scope::StoreWrite)?;
-        self.new_store(&caller.workspace, request, "").map(|row| shown(&row))
+        self.new_store(&caller.workspace, request, false).map(|row| shown(&row))
     }
 
     pub(super) fn new_store(
         &self,
         workspace: &str,
         request: &StoreCreate,
-        state: &str,
+        hidden: bool,
     ) -> Result<ObjectRow, ServiceError> {
         check_name(&request.name)?;
         check_description(&request.description)?;
         check_metadata(&request.metadata)?;
         let at = now();
-        let row = ObjectRow {
+        let mut row = ObjectRow {
             workspace: workspace.to_owned(),
             id: ids::fresh("memstore_")?,
             created: at,
             archived: None,
-            state: state.to_owned(),
+            state: HIDDEN.to_owned(),
             body: json!({
                 "name": request.name, "description": request.description, "metadata": request.metadata,
                 "updated_at": at,
             }),
         };
-        // The folder first: a row without one would be a store that cannot be read.
-        self.stores.make(&row.id)?;
+        // Hidden until its folder is whole: a start removes what a crash left of it.
         self.db.put(Table::MemoryStore, &row)?;
-        let about = json!({ "memory_store": row.id, "hidden": state == "hidden" });
+        self.stores.make(&row.id)?;
+        if !hidden {
+            self.unhide(&mut row)?;
+        }
+        let about = json!({ "memory_store": row.id, "hidden": hidden });
         self.audit(workspace, "memory_store.created", &about)?;
         Ok(row)
     }
@@ -205,7 +211,7 @@ impl Service {
             return Err(unknown);
         }
         let row = self.db.get(Table::MemoryStore, workspace, id)?;
-        row.filter(|row| row.state != "hidden").ok_or(unknown)
+        row.filter(|row| row.state != HIDDEN).ok_or(unknown)
     }
 
     /// The row of a store that may be written to.
@@ -278,9 +284,25 @@ impl Service {
         Ok(json!({ "id": id, "type": "memory_store_deleted" }))
     }
 
-    /// Row first: a crash in between leaves a folder nobody can name, never a name without its folder.
+    /// Shows a store that was made hidden.
+    pub(super) fn unhide(&self, row: &mut ObjectRow) -> Result<(), ServiceError> {
+        row.state.clear();
+        Ok(self.db.put(Table::MemoryStore, row)?)
+    }
+
+    /// Hides a store, then removes its folder, then its row: what a crash leaves of it goes at the next start.
     pub(super) fn drop_store(&self, row: &ObjectRow) -> Result<(), ServiceError> {
+        if row.state != HIDDEN {
+            self.db.put(Table::MemoryStore, &ObjectRow { state: HIDDEN.to_owned(), ..row.clone() })?;
+        }
+        self.stores.delete(&row.id)?;
         self.db.remove(Table::MemoryStore, &row.workspace, &row.id)?;
-        self.stores.delete(&row.id)
+        Ok(())
+    }
+
+    /// Removes what a crash left hidden: half-made and half-removed stores, and what interrupted dreams worked on.
+    pub(super) fn drop_hidden_stores(&self) -> Result<(), ServiceError> {
+        let rows = self.db.all(Table::MemoryStore)?;
+        rows.iter().filter(|row| row.state == HIDDEN).try_for_each(|row| self.drop_store(row))
     }
 }
