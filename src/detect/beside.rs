@@ -223,12 +223,24 @@ pub(super) fn is_mutation(new: &Read, old: &Read) -> bool {
     if is_diary(new, one) && is_diary(old, other) {
         return false;
     }
+    if differ_twice(new, old) {
+        return false;
+    }
     let turned = OPPOSITES.iter().any(|(a, b)| (one == a && other == b) || (one == b && other == a));
     let critical = new.is_critical(one) && old.is_critical(other);
     // `Machine 9 …` and `Machine 10 …` are two machines: what a statement begins with is what it is about.
     let place = new.tokens.iter().position(|t| t == *one).unwrap_or(0);
     let is_subject = place < 2 && new.tokens.len() > 3;
     turned || (critical && !is_subject)
+}
+
+/// True when two notes of one pattern differ in more than one place: `Machine 5 stands in rack 71` beside `Machine 1
+/// stands in rack 5` is another machine, though only one number is new to it.
+fn differ_twice(new: &Read, old: &Read) -> bool {
+    let pairs = || new.tokens.iter().zip(&old.tokens).filter(|(one, other)| one != other);
+    new.tokens.len() == old.tokens.len()
+        && pairs().count() > 1
+        && pairs().all(|(one, other)| new.is_critical(one) && old.is_critical(other))
 }
 
 /// What speaks of one day or of the writer.
