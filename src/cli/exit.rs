@@ -142,6 +142,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("ingest-", Exit::Incomplete),
     ("ledger-poisoned", Exit::Incomplete),
     ("ledger-storage", Exit::Incomplete),
+    ("ledger-waiting", Exit::Incomplete),
     ("store-", Exit::Incomplete),
     // What a server's operation answers.
     ("service-", Exit::Refused),
