@@ -158,7 +158,7 @@ impl Service {
     /// Forbidden without `audit:read`; refused for a foreign cursor.
     pub fn audit_events(&self, caller: &Caller, after: i64, ask: &Ask) -> Result<Listed, ServiceError> {
         let list = format!("audit {}", caller.workspace);
-        let cursor: Option<i64> = ask.cursor.as_deref().map(|cursor| self.cursors.open(&list, cursor)).transpose()?;
+        let cursor: Option<i64> = self.at(&list, ask)?;
         let mut lines = self.audit_trail(caller, cursor.unwrap_or(after), ask.limit.saturating_add(1))?;
         let more = lines.len() > ask.limit;
         lines.truncate(ask.limit);

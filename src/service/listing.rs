@@ -1,5 +1,6 @@
 //! Lists of memgate's own API: stable order, sealed cursors, counts; entity tags.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::domain::Digest;
@@ -44,6 +45,16 @@ pub fn etag_of(value: &Value) -> String {
 }
 
 impl Service {
+    /// Where the last page of a list ended.
+    pub(super) fn at<T: DeserializeOwned>(&self, list: &str, ask: &Ask) -> Result<Option<T>, ServiceError> {
+        let open = |cursor: &str| self.cursors.open(list, cursor);
+        ask.cursor.as_deref().map(open).transpose().map_err(|error| match error {
+            // The hosted API calls it a page.
+            ServiceError::Invalid { .. } => ServiceError::invalid("cursor: not one of this list"),
+            other => other,
+        })
+    }
+
     /// A page of items with their places: texts whose order is the order of the list. A place is an item's own for
     /// good, so what comes or goes meanwhile moves nothing else.
     pub(super) fn listed(
@@ -52,7 +63,7 @@ impl Service {
         mut items: Vec<(String, Value)>,
         ask: &Ask,
     ) -> Result<Listed, ServiceError> {
-        let after: Option<String> = ask.cursor.as_deref().map(|cursor| self.cursors.open(list, cursor)).transpose()?;
+        let after: Option<String> = self.at(list, ask)?;
         items.sort_by(|a, b| a.0.cmp(&b.0));
         let count = items.len();
         let mut rest = items.into_iter().filter(|(place, _)| after.as_ref().is_none_or(|after| place > after));

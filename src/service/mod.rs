@@ -129,7 +129,7 @@ pub struct Service {
     deliveries: webhooks::Queue,
     clock: schedules::Clock,
     keys: idempotency::Keys,
-    rules: Mutex<Option<Arc<Vec<(String, serde_json::Value)>>>>,
+    rules: Mutex<Option<rules::Known>>,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
     lock: Option<std::fs::File>,

@@ -15,9 +15,12 @@ use super::{Caller, Service, ServiceError, lock};
 /// Most bytes of a policy.
 const POLICY_BYTES: usize = 64 * 1024;
 
+/// The rules by id, as they are shown.
+pub(super) type Known = Arc<Vec<(String, Value)>>;
+
 impl Service {
     /// The built-in rules, by id. Read once.
-    fn known_rules(&self) -> Result<Arc<Vec<(String, Value)>>, ServiceError> {
+    fn known_rules(&self) -> Result<Known, ServiceError> {
         let mut known = lock(&self.rules);
         if let Some(known) = &*known {
             return Ok(Arc::clone(known));

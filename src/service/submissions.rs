@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::auth::Scope;
-use crate::domain::{Digest, PrincipalId, RuleId};
+use crate::domain::{Digest, PrincipalId, RuleId, Timestamp};
 use crate::firewall::Judged;
 use crate::store::server::{RecordQuery, RecordRow};
 
@@ -274,7 +274,8 @@ impl Service {
         show: impl Fn(&RecordRow) -> Value,
     ) -> Result<Listed, ServiceError> {
         let list = format!("{kind} {} {about:?}", caller.workspace);
-        let after = self.place(&list, ask.cursor.as_deref())?;
+        let after: Option<(i64, String)> = self.at(&list, ask)?;
+        let after = after.map(|(at, id)| (Timestamp(at), id));
         let query = RecordQuery { about: about.map(str::to_owned), after, limit: ask.limit.saturating_add(1) };
         let mut rows = self.db.records(&caller.workspace, kind, &query)?;
         let more = rows.len() > ask.limit;
