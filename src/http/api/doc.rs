@@ -149,7 +149,7 @@ impl Api {
     fn describe(mut self, method: &'static str, path: &str, operation: Operation) -> Self {
         // What takes the rest of a path has a star that OpenAPI does not know.
         let entry = self.paths.entry(path.replace("{*", "{")).or_insert_with(|| json!({ "parameters": in_path(path) }));
-        entry[method] = describe(&operation, path.starts_with("/api/v1"));
+        entry[method] = describe(method, &operation, path.starts_with("/api/v1"));
         self.operations.entry(path.to_owned()).or_default().push((method, operation));
         self
     }
@@ -187,7 +187,10 @@ fn in_path(path: &str) -> Vec<Value> {
 
 fn parameter((name, kind): &(&str, &str)) -> Value {
     let schema = match *kind {
+        "integer" if *name == "limit" => json!({ "type": "integer", "minimum": 1 }),
         "integer" => json!({ "type": "integer" }),
+        "string" if *name == "view" => json!({ "enum": ["basic", "full"] }),
+        "string" if *name == "order" => json!({ "enum": ["asc", "desc"] }),
         "boolean" => json!({ "type": "boolean" }),
         "time" => json!({ "type": "string", "format": "date-time" }),
         "list" => json!({ "type": "array", "items": { "type": "string" } }),
@@ -211,11 +214,14 @@ const ERRORS: [(&str, &str); 8] = [
     ("503", "Not now: retry-after says when it is worth asking again."),
 ];
 
-fn describe(operation: &Operation, own: bool) -> Value {
+fn describe(method: &str, operation: &Operation, own: bool) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let content = |media: &str, schema: Value| json!({ media: { "schema": schema } });
     let mut responses =
         json!({ "200": { "description": "Done.", "content": content(operation.media, reference(operation.answer)) } });
+    if own && method == "get" && operation.media == "application/json" && operation.answer != "Listed" {
+        responses["304"] = json!({ "description": "The caller has it already: If-None-Match named its ETag." });
+    }
     let (media, schema) = if own { ("application/problem+json", "Problem") } else { ("application/json", "Error") };
     let mut refuse = |status: &str, text: &str| {
         responses[status] = json!({ "description": text, "content": content(media, reference(schema)) });
