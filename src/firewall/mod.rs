@@ -108,7 +108,7 @@ impl Firewall {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
-        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?)?;
+        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?, store.intake()?)?;
         let policy = config.policy.clone();
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;
@@ -128,6 +128,8 @@ impl Firewall {
             actor: None,
         };
         if access == Access::Write {
+            // Opening laid out what an interrupted run had not.
+            firewall.lay_out()?;
             firewall.recover()?;
             firewall.finish_redaction()?;
             firewall.fill_rows()?;
@@ -206,7 +208,8 @@ impl Firewall {
     ///
     /// # Errors
     /// Unavailable when the seal cannot be written; the folder then says that a run did not finish.
-    pub fn close(self) -> Result<(), FirewallError> {
+    pub fn close(mut self) -> Result<(), FirewallError> {
+        self.lay_out()?;
         let Self { folder, store, vault, .. } = self;
         store.close()?;
         folder.seal(|inventory| vault.sign_seal(inventory))

@@ -24,6 +24,7 @@ pub mod verify;
 pub mod writer;
 
 mod bundle;
+mod intake;
 mod test_keys;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use bundle::read_entries;
 pub use checkpoint::{Age, Checkpoint, LogKey, Note, TlogPolicy, VKey, VerifiedCheckpoint};
 pub use envelope::Envelope;
 pub use error::{LedgerError, StorageError};
+pub use intake::{Record, read_log_with};
 pub use key::{KeyId, PublicKey, SigningKey, TestKeys};
 pub use manifest::{Head, Label, Line, Manifest, Salt};
 pub use policy::{Approvals, PolicyParts, Principal, Reach, Role, Trust, TrustPolicy};

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::auth::{Principal, Role};
 use crate::detect::{Scanned, Scanner};
@@ -22,6 +23,9 @@ use super::{Options, STORES, ServiceError, ids, lock, now};
 
 /// Most writes in one version: what a crash may lose unanswered, and what one version may hold back.
 const BATCH: usize = 256;
+
+/// How long nobody may write before the files of the log are brought up to its last entry.
+const REST: Duration = Duration::from_millis(500);
 
 /// A change of one memory.
 #[derive(Clone, Debug)]
@@ -364,7 +368,7 @@ struct Waiting {
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
-        let mut next = jobs.recv().ok();
+        let mut next = self.wait(jobs);
         while let Some(job) = next.take() {
             self.firewall.set_now(now());
             match job {
@@ -400,10 +404,21 @@ impl Writer {
                 }
             }
             if next.is_none() {
-                next = jobs.recv().ok();
+                next = self.wait(jobs);
             }
         }
         let _ = self.firewall.close();
+    }
+
+    /// The next job. A writer that rests leaves its log as anybody reads it.
+    fn wait(&mut self, jobs: &Receiver<Job>) -> Option<Job> {
+        if self.firewall.is_behind() {
+            match jobs.recv_timeout(REST) {
+                Err(RecvTimeoutError::Timeout) => self.firewall.lay_out().ok()?,
+                other => return other.ok(),
+            }
+        }
+        jobs.recv().ok()
     }
 
     fn head(&self) -> Arc<Head> {
