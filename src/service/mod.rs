@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the service reads the clock and keeps its own folder")]
 
 mod access;
+mod accounts;
 pub mod backup;
 mod cursor;
 mod dreams;
@@ -33,6 +34,7 @@ use crate::domain::{Digest, PrincipalId, Timestamp};
 use crate::store::{ServerDb, StoreError, folder};
 
 pub use access::{Caller, Credential, NewKey};
+pub use accounts::{Account, ROLES as ACCOUNT_ROLES, Visitor};
 pub use dreams::{DreamCreate, DreamList, Output};
 pub use error::ServiceError;
 pub use events::{EventList, Subscription};
@@ -117,6 +119,7 @@ pub struct Service {
     dreams: dreams::Queue,
     endpoints: webhooks::Endpoints,
     deliveries: webhooks::Queue,
+    doorman: accounts::Doorman,
     clock: schedules::Clock,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
@@ -200,6 +203,7 @@ impl Service {
             dreams: dreams::Queue::default(),
             endpoints: webhooks::Endpoints::default(),
             deliveries: webhooks::Queue::default(),
+            doorman: accounts::Doorman::new()?,
             clock: schedules::Clock::default(),
             stopping: AtomicBool::new(false),
             lock,

@@ -65,11 +65,17 @@ impl Service {
         let live = self.live(&caller.workspace, store)?;
         let (wanted, who) = (id.to_owned(), PrincipalId::new(caller.name.clone()));
         let ReviewDecision { release, digest, reason, note } = decision;
+        let actor = caller.actor();
         let decided = live.with(move |firewall| match release {
             _ if second_only && firewall.held_item(&wanted)?.state != HeldState::AwaitsSecond => {
                 Err(FirewallError::NoItem { id: wanted })
             }
-            true => firewall.release(&wanted, &who, &digest, &reason, note),
+            true => {
+                firewall.set_actor(Some(actor));
+                let released = firewall.release(&wanted, &who, &digest, &reason, note);
+                firewall.set_actor(None);
+                released
+            }
             false => firewall.destroy(&wanted, &who, &digest, &reason, note),
         })?;
         let decided = match decided {

@@ -11,8 +11,10 @@ use crate::domain::{Digest, Timestamp};
 use super::{StoreError, folder};
 
 mod ops;
+mod people;
 
 pub use ops::{DeliveryRow, ScheduleRow, WebhookRow};
+pub use people::{AccountRow, ClaimRow, LoginTimes};
 
 const LAYOUT: i64 = 1;
 
@@ -186,6 +188,7 @@ impl ServerDb {
             }
         }
         connection.execute_batch(ops::SCHEMA)?;
+        connection.execute_batch(people::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
