@@ -2,11 +2,12 @@
 //!
 //! For: the hosted memory API under `/v1`, memgate's own under `/api/v1`, the admin listener.
 //! In: HTTP requests. Out: JSON, event streams.
-//! May touch: `domain`, `auth`, `service`; the network.
+//! May touch: `domain`, `auth`, `report`, `service`; the network.
 //! Never: decides; echoes what the gate kept out; answers 5xx for what is merely not served.
 
 mod admin;
 mod api;
+mod console;
 mod error;
 mod extract;
 mod fields;
@@ -36,6 +37,8 @@ pub struct App {
     service: Arc<Service>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+    /// True when browsers reach the console over TLS: its cookies then never travel without.
+    secure: bool,
 }
 
 /// What one request may cost, and how much may be in flight.
@@ -61,7 +64,13 @@ impl App {
     /// An app over a service. `in_flight` bounds the requests that are worked on at once.
     pub fn new(service: Arc<Service>, body_bytes: usize, in_flight: usize) -> Self {
         let limits = Limits { body_bytes, in_flight: Semaphore::new(in_flight) };
-        Self { service, limits: Arc::new(limits), counters: Arc::default() }
+        Self { service, limits: Arc::new(limits), counters: Arc::default(), secure: false }
+    }
+
+    /// The same behind TLS: the console's cookies are bound to it.
+    #[must_use]
+    pub fn secured(self, secure: bool) -> Self {
+        Self { secure, ..self }
     }
 
     /// Runs a blocking operation of the service.
@@ -89,6 +98,7 @@ tokio::task_local! {
 /// The router of the data listener.
 pub fn data_router(app: App) -> Router {
     api::routes()
+        .merge(console::routes())
         .fallback(api::not_served)
         .method_not_allowed_fallback(api::not_served)
         .layer(middleware::from_fn_with_state(app.clone(), around))

@@ -270,6 +270,11 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    /// When the login began.
+    pub const fn began(&self) -> Timestamp {
+        self.ends.plus_ms(-LIFE_MS)
+    }
+
     /// The token that every form of this login carries: another site does not know it.
     pub fn form_token(&self) -> String {
         self.seal("form", &[])

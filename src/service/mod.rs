@@ -9,6 +9,7 @@
 mod access;
 mod accounts;
 pub mod backup;
+pub mod console;
 mod cursor;
 mod dreams;
 mod error;
@@ -33,6 +34,7 @@ use crate::auth::Scope;
 use crate::domain::{Digest, PrincipalId, Timestamp};
 use crate::store::{ServerDb, StoreError, folder};
 
+pub use crate::gate::review::REASONS;
 pub use access::{Caller, Credential, NewKey};
 pub use accounts::{Account, ROLES as ACCOUNT_ROLES, Visitor};
 pub use dreams::{DreamCreate, DreamList, Output};
@@ -81,6 +83,8 @@ pub struct Options {
     pub dangerous_unscanned: bool,
     /// How failed deliveries of webhooks are tried again.
     pub webhook_retry: Retry,
+    /// How long a text has to be on a reviewer's screen before a release, in permille of the default.
+    pub review_dwell_permille: u32,
 }
 
 impl Options {
@@ -96,6 +100,7 @@ impl Options {
             dream_workers: 1,
             dangerous_unscanned: false,
             webhook_retry: Retry::default(),
+            review_dwell_permille: 1000,
         }
     }
 }
@@ -120,6 +125,7 @@ pub struct Service {
     endpoints: webhooks::Endpoints,
     deliveries: webhooks::Queue,
     doorman: accounts::Doorman,
+    showings: console::Showings,
     clock: schedules::Clock,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
@@ -204,6 +210,7 @@ impl Service {
             endpoints: webhooks::Endpoints::default(),
             deliveries: webhooks::Queue::default(),
             doorman: accounts::Doorman::new()?,
+            showings: console::Showings::default(),
             clock: schedules::Clock::default(),
             stopping: AtomicBool::new(false),
             lock,

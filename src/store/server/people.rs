@@ -218,6 +218,32 @@ impl ServerDb {
         Ok(gone > 0)
     }
 
+    /// Lines of the audit trail before a number, newest first.
+    ///
+    /// # Errors
+    /// Unavailable database, damaged rows.
+    pub fn audit_before(
+        &self,
+        workspace: &str,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, Timestamp, Value)>, StoreError> {
+        let lock = self.lock();
+        let mut statement = lock.prepare_cached(
+            "SELECT number, at, body FROM audit WHERE workspace = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![workspace, before.unwrap_or(i64::MAX), limit], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+        })?;
+        rows.map(|row| {
+            let (number, at, body) = row?;
+            let body = serde_json::from_str(&body).map_err(|_| damaged("audit", &number.to_string()))?;
+            Ok((number, Timestamp(at), body))
+        })
+        .collect()
+    }
+
     /// Items that somebody has now.
     ///
     /// # Errors
