@@ -25,7 +25,7 @@ const COPY: usize = 70;
 
 static CHANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"\b(?:no\s+longer|any\s?more|instead|as\s+of|effective|from\s+now|henceforth|update[ds]?|correct(?:ion|ed)|replac(?:e|es|ed|ing)|supersed(?:e|es|ed|ing)|overrul(?:e|es|ed)|overrid(?:e|es|den)|(?:is|are|was|were|has|have|been)\s+(?:now|since|meanwhile)|now|meanwhile|changed|new(?:er|est)?\s+(?:policy|rule|limit|procedure|process|value|requirement|address|version)|outdated|obsolete|deprecated|retired|withdrawn|lifted|(?:the\s+)?(?:old|previous|former|earlier)\s+\w+|used\s+to|nicht\s+mehr|ab\s+sofort|désormais|ya\s+no|a\s+partir\s+de|больше\s+не|теперь)\b|不再|从现在|もう|더\s*이상",
+        r"\b(?:no\s+longer|any\s?more|instead|as\s+of|effective\s+(?:immediately|now|today|from|as|on|at|\d)|from\s+now|henceforth|updates?\s+to|(?:after|since|with|per|following|due\s+to)\s+(?:the|this|an?|our)\s+(?:\w+\s+)?update|(?:is|are|was|were|been|be|got|gets|just|recently)\s+(?:updated|corrected|changed|retired|withdrawn|lifted|outdated|obsolete)|(?:updated|corrected|changed|lowered|raised)\s+(?:to|from)|(?:retired|withdrew|lifted|dropped|changed|corrected|updated)\s+(?:the|this|that|all|our|its|their|his|her|my)|replac(?:e|es|ed|ing)|supersed(?:e|es|ed|ing)|overrul(?:e|es|ed)|overrid(?:e|es|den)|(?:is|are|was|were|has|have|been)\s+(?:now|since|meanwhile)|now|meanwhile|new(?:er|est)?\s+(?:policy|rule|limit|procedure|process|value|requirement|address|version)|outdated|obsolete|deprecated|withdrawn|(?:the\s+)?(?:old|previous|former|earlier)\s+(?:policy|policies|rules?|limits?|procedure|process|values?|requirements?|address|version|settings?|numbers?|notes?|instructions?|guidance|statement|entry|entries|memory|agreement|arrangement|plan|deadline|contact|account|approach|default|password|name|threshold|budget|rate|price|hours?|one)|used\s+to|nicht\s+mehr|ab\s+sofort|désormais|ya\s+no|a\s+partir\s+de|больше\s+не|теперь)\b|\b(?:updates?|updated|corrections?|corrected|changed)\s*[:!—]|不再|从现在|もう|더\s*이상",
     )
     .ok()
 });
@@ -71,7 +71,7 @@ const UNITS: &[&str] = &[
 const SMALL: &[&str] = &[
     "the", "a", "an", "of", "in", "on", "at", "to", "for", "and", "or", "is", "are", "was", "were", "be", "been", "by",
     "with", "it", "its", "this", "that", "as", "from", "has", "have", "had", "will", "we", "our", "their", "they",
-    "you", "your", "now", "new", "longer", "any", "all", "but", "so", "than", "then", "only", "also",
+    "user", "users", "you", "your", "now", "new", "longer", "any", "all", "but", "so", "than", "then", "only", "also",
 ];
 /// Abbreviations without a vowel that people write beside each other.
 const KNOWN: &[&str] = &[
@@ -223,12 +223,24 @@ pub(super) fn is_mutation(new: &Read, old: &Read) -> bool {
     if is_diary(new, one) && is_diary(old, other) {
         return false;
     }
+    if differ_twice(new, old) {
+        return false;
+    }
     let turned = OPPOSITES.iter().any(|(a, b)| (one == a && other == b) || (one == b && other == a));
     let critical = new.is_critical(one) && old.is_critical(other);
     // `Machine 9 …` and `Machine 10 …` are two machines: what a statement begins with is what it is about.
     let place = new.tokens.iter().position(|t| t == *one).unwrap_or(0);
     let is_subject = place < 2 && new.tokens.len() > 3;
     turned || (critical && !is_subject)
+}
+
+/// True when two notes of one pattern differ in more than one place: `Machine 5 stands in rack 71` beside `Machine 1
+/// stands in rack 5` is another machine, though only one number is new to it.
+fn differ_twice(new: &Read, old: &Read) -> bool {
+    let pairs = || new.tokens.iter().zip(&old.tokens).filter(|(one, other)| one != other);
+    new.tokens.len() == old.tokens.len()
+        && pairs().count() > 1
+        && pairs().all(|(one, other)| new.is_critical(one) && old.is_critical(other))
 }
 
 /// What speaks of one day or of the writer.

@@ -15,8 +15,15 @@ use crate::domain::Span;
 /// Told as a success that happened.
 static OUTCOME: Lazy = LazyLock::new(|| {
     regex(
-        r"\b(?:worked|works\s+(?:every|each|reliably|fine|great|perfectly|now|flawlessly)|succeeded|success(?:ful|fully)?|passed|passes\s+(?:every|each|now|all)|(?:was|were|been|got)\s+(?:\w+\s+)?(?:fixed|solved|resolved|cured|completed|finished|accepted|delivered)|(?:is|are)\s+(?:now\s+)?(?:fixed|solved|resolved)|(?:fixed|solved|resolved|cured|cleared|unblocked)\s+(?:it|this|that|the|all|every|our|my|both)|went\s+(?:through|fine|well|smoothly|green)|did\s+the\s+(?:trick|job)|no\s+(?:errors?|failures?|issues?|problems?|complaints?|incidents?)|without\s+(?:any\s+|an?\s+|further\s+)?(?:errors?|failures?|issues?|problems?|hitch|incidents?|trouble)|zero\s+(?:errors?|failures?|issues?|incidents?)|all\s+(?:tests\s+)?(?:green|passing|good)|came\s+(?:back|out)\s+(?:green|clean|fine)|exit(?:ed|s)?\s+(?:with\s+)?(?:code|status)?\s*0|never\s+(?:failed|fails)|(?:proved|proven|turned\s+out)\s+(?:to\s+be\s+)?(?:\w+\s+)?(?:right|correct|safe|reliable|effective|successful|fine|best)|saved\s+(?:us|me|the|\d+|an?|hours?|time)|ran\s+(?:clean|fine|through|green)|paid\s+off|customers?\s+(?:was|were)\s+(?:happy|satisfied)|hat\s+funktioniert|erfolgreich|a\s+(?:bien\s+)?(?:marché|fonctionné|réussi)|réussie?|funcionó|con\s+éxito|exitos\w+|deu\s+certo|funcionou|com\s+sucesso|ha\s+funzionato|con\s+successo|сработал\w*|успешно)\b|成功|顺利|解决了|うまくいった|うまくいきました|성공",
+        r"\b(?:worked|works\s+(?:every|each|reliably|fine|great|perfectly|now|flawlessly)|succeeded|success(?:ful|fully)|(?:was|were|been|with)\s+(?:an?\s+)?(?:\w+\s+)?success|passed|passes\s+(?:every|each|now|all)|(?:was|were|been|got)\s+(?:\w+\s+)?(?:fixed|solved|resolved|cured|completed|finished|accepted|delivered)|(?:is|are)\s+(?:now\s+)?(?:fixed|solved|resolved)|(?:fixed|solved|resolved|cured|cleared|unblocked)\s+(?:it|this|that|the|all|every|our|my|both)|went\s+(?:through|fine|well|smoothly|green)|did\s+the\s+(?:trick|job)|no\s+(?:errors?|failures?|issues?|problems?|complaints?|incidents?)|without\s+(?:any\s+|an?\s+|further\s+)?(?:errors?|failures?|issues?|problems?|hitch|incidents?|trouble)|zero\s+(?:errors?|failures?|issues?|incidents?)|all\s+(?:tests\s+)?(?:green|passing|good)|came\s+(?:back|out)\s+(?:green|clean|fine)|exit(?:ed|s)?\s+(?:with\s+)?(?:code|status)?\s*0|never\s+(?:failed|fails)|(?:proved|proven|turned\s+out)\s+(?:to\s+be\s+)?(?:\w+\s+)?(?:right|correct|safe|reliable|effective|successful|fine|best)|saved\s+(?:us|me|the|\d+|an?|hours?|time)|ran\s+(?:clean|fine|through|green)|paid\s+off|customers?\s+(?:was|were)\s+(?:happy|satisfied)|hat\s+funktioniert|erfolgreich|a\s+(?:bien\s+)?(?:marché|fonctionné|réussi)|réussie?|funcionó|con\s+éxito|exitos\w+|deu\s+certo|funcionou|com\s+sucesso|ha\s+funzionato|con\s+successo|сработал\w*|успешно)\b|成功|顺利|解决了|うまくいった|うまくいきました|성공",
     )
+});
+/// Behind `passed`: a parcel, a parameter, a person.
+static HANDED_ON: Lazy =
+    LazyLock::new(|| regex(r"^\s+(?:down|away|on|along|over|out|around|as|to|in|into|through|from|by|between|via)\b"));
+/// Behind `went through`: something, which somebody lived through or read.
+static ENDURED: Lazy = LazyLock::new(|| {
+    regex(r"^\s+(?:an?|the|this|that|these|those|some|several|many|his|her|their|our|my|its|all|every|\d+)\s")
 });
 /// Wished, conditional or denied: not told as a success.
 static NOT_SO: Lazy = LazyLock::new(|| {
@@ -27,7 +34,7 @@ static NOT_SO: Lazy = LazyLock::new(|| {
 /// How it was done: what makes an outcome a recipe.
 static METHOD: Lazy = LazyLock::new(|| {
     regex(
-        r"\b(?:by|via|using|through|with|after|thanks\s+to|because\s+(?:we|i)|once|the\s+(?:trick|fix|solution|approach|recipe|workaround|shortcut|way)|steps?|instead\s+of|rather\s+than|without)\s+\w|\b[a-z]{2,}ing\s+\w|--?[a-z][a-z-]+|`[^`]+`|\$\s*\w",
+        r"^\W*[a-z]{2,}ing\s+\w|\b(?:by|via|using|through|after|thanks\s+to|because\s+(?:we|i)|once|the\s+(?:trick|fix|solution|approach|recipe|workaround|shortcut|way)|steps?|instead\s+of|rather\s+than|without)\s+\w|\bwith\s+(?:(?:the|an?|our|no|just|only)\s+)?(?:[a-z]+ing|flags?|options?|mirror|patch|script|command|sudo|force|retry|restart|reset|bypass|override|checks?)\b|--?[a-z][a-z-]+|`[^`]+`|\$\s*\w",
     )
 });
 
@@ -41,11 +48,17 @@ pub(super) fn outcome(raw: &str) -> Option<bool> {
     let text = fold_text(raw);
     let found = OUTCOME.as_ref()?.find(&text)?;
     let before = text.get(..found.start()).unwrap_or_default();
+    let behind = text.get(found.end()..).unwrap_or_default();
+    // What is handed on did not go well, it only went; so did who went through something.
+    let what = found.as_str();
+    if (what == "passed" && has(&HANDED_ON, behind)) || (what.ends_with("through") && has(&ENDURED, behind)) {
+        return None;
+    }
     // `never failed` and `no errors` are their own negation.
     if has(&NOT_SO, before) || is_question(raw) {
         return None;
     }
-    let rest = format!("{before} {}", text.get(found.end()..).unwrap_or_default());
+    let rest = format!("{before} {behind}");
     Some(has(&METHOD, &rest))
 }
 
@@ -185,10 +198,12 @@ pub(super) fn equivalence(raw: &str) -> Option<(String, String, Span)> {
         let mixed = hard(class_a) && hard(class_b);
         // Names alone are too common: both have to be quoted or defined by more than `is`.
         let quoted = [text_a, text_b].iter().all(|t| t.starts_with(['"', '`', '“', '\'']));
+        // What code marks, and where a file is, is told of code: there only one that stands for another is a bridge.
+        let code = [text_a, text_b].iter().any(|t| t.starts_with('`'));
+        let paths = class_a == class_b && *class_a == Class::Path;
         let redirect = has(&REDIRECT, &low);
-        let found = (redirect
-            && (mixed || quoted || (class_a == class_b && *class_a == Class::Path && is_alias(&low))))
-            || (same && has(&EQUALS, &low))
+        let found = (redirect && (mixed || (quoted && !code) || ((quoted || paths) && is_alias(&low))))
+            || (same && has(&EQUALS, &low) && !is_change(text_a, &low, text_b))
             || (mixed && has(&FOR, &before) && has(&GO, &low))
             || (mixed && has(&BACK, &low));
         if found {
@@ -201,7 +216,27 @@ pub(super) fn equivalence(raw: &str) -> Option<(String, String, Span)> {
 
 /// A file that moved is a fact about files; one that stands for another is not.
 fn is_alias(low: &str) -> bool {
-    ["alias", "same as", "equivalent", "identical", "treated as", "redirect"].iter().any(|w| low.contains(w))
+    const ALIAS: [&str; 11] = [
+        "alias",
+        "same as",
+        "equivalent",
+        "identical",
+        "interchangeable",
+        "treated as",
+        "read as",
+        "stands for",
+        "another name",
+        "looked up",
+        "redirect",
+    ];
+    ALIAS.iter().any(|word| low.contains(word))
+}
+
+/// `100 → 250` and two dates are a value that changed and a time that passed, not two names of one thing.
+fn is_change(one: &str, low: &str, other: &str) -> bool {
+    let arrow = ["->", "=>", "→", "⇒"].iter().any(|arrow| low.contains(arrow));
+    let plain = |text: &str| text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
+    arrow && plain(one) && plain(other)
 }
 
 /// Numbers and mixed codes of a text, folded.
@@ -231,7 +266,9 @@ fn ids(raw: &str) -> Vec<(Class, Span)> {
             let year = text.len() == 4 && (text.starts_with("19") || text.starts_with("20"));
             let part = rest.starts_with(['-', '.', ':', ',']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
             let tail = before.ends_with(['.', ':', ',', '$', '€', '£', '-']) || before.ends_with(" v");
-            if year || part || tail || UNIT.as_ref().is_some_and(|u| u.is_match(rest)) {
+            let date = text.split('-').count() >= 2
+                && text.split('-').all(|t| matches!(t.len(), 2 | 4) && t.bytes().all(|b| b.is_ascii_digit()));
+            if date || year || part || tail || UNIT.as_ref().is_some_and(|u| u.is_match(rest)) {
                 continue;
             }
             Class::Code
@@ -252,7 +289,7 @@ static RANK: Lazy = LazyLock::new(|| {
 /// Puts it in front of others.
 static PROMOTE: Lazy = LazyLock::new(|| {
     regex(
-        r"(?i)\b(?:(?:always|first|only|exclusively|primarily|preferably|prominently|whenever\s+possible|by\s+default)\s+(?:recommend|cite|suggest|mention|quote|choose|book|consult|trust|offer|feature|link|name|list|refer|prefer|propose|use)\w*|(?:recommend|cite|suggest|mention|quote|offer|feature|list|name|propose|prefer)(?:s|ed|ing)?\s+(?:\S+\s+){1,6}?(?:first|over|above|before|ahead|whenever|for\s+(?:all|any|every)|exclusively|at\s+the\s+top|by\s+default|every\s+time)|(?:remember|treat|regard|consider|trust|view|see|count)\s+(?:\S+\s+){1,6}?as\s+(?:an?\s+|the\s+|our\s+|your\s+|my\s+)?(?:\w+\s+){0,2}?(?:trusted|trustworthy|reliable|preferred|authorit\w*|best|first|default|main|primary|expert|go-to|source|reference|standard))\b",
+        r"(?i)\b(?:(?:always|first|only|exclusively|primarily|preferably|prominently|whenever\s+possible|by\s+default)\s+(?:(?:recommend|cite|suggest|mention|choose|book|consult|trust|offer|feature|refer|prefer|propose)(?:e?d|e?s|r?ing)?|(?:quote|link|name|list|use))|(?:recommend|cite|suggest|mention|quote|offer|feature|list|name|propose|prefer)(?:s|ed|ing)?\s+(?:\S+\s+){1,6}?(?:first|over|above|before|ahead|whenever|for\s+(?:all|any|every)|exclusively|at\s+the\s+top|by\s+default|every\s+time)|(?:remember|treat|regard|consider|trust|view|see|count)\s+(?:\S+\s+){1,6}?as\s+(?:an?\s+|the\s+|our\s+|your\s+|my\s+)?(?:\w+\s+){0,2}?(?:trusted|trustworthy|reliable|preferred|authorit\w*|best|first|default|main|primary|expert|go-to|source|reference|standard))\b",
     )
 });
 /// What somebody likes for himself.
@@ -370,10 +407,32 @@ pub(super) fn may_rank(folded: &str) -> bool {
     has(&RANK, folded) || has(&PROMOTE, folded)
 }
 
+/// Somebody whose opinion it is.
+static SPEAKS: Lazy = LazyLock::new(|| {
+    regex(r"^,?\s+(?:also\s+|still\s+)?(?:thinks?|thought|says?|said|believes?|feels?|felt|finds?|found|considers?)\b")
+});
+
+/// `prefers tea over coffee` is what somebody likes, `name is tried first` names nobody.
+fn is_taste(found: &str) -> bool {
+    let mut words = found.split_whitespace();
+    let verb = words.next().unwrap_or_default().to_lowercase();
+    matches!(verb.as_str(), "prefers" | "preferred")
+        || words.next().is_some_and(|word| matches!(word, "is" | "are" | "was" | "were" | "has" | "had"))
+}
+
+/// `best-effort` and `leading/shift` are words of a trade, not ranks.
+fn stands_alone(raw: &str, end: usize) -> bool {
+    let rest = raw.get(end..).unwrap_or_default();
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    !(rest.starts_with(['-', '/']) && rest[1..].starts_with(char::is_alphabetic))
+        && !(raw.get(..end).is_some_and(|t| t.ends_with("leading")) && matches!(word, "with" | "to" | "by" | "up"))
+}
+
 /// The place where a sentence ranks a named third party, when it does.
 pub(super) fn promotion(raw: &str) -> Option<Span> {
-    let mark = RANK.as_ref()?.find(raw).or_else(|| PROMOTE.as_ref()?.find(raw))?;
-    let promoted = has(&PROMOTE, raw);
+    let promoting = PROMOTE.as_ref()?.find_iter(raw).find(|found| !is_taste(found.as_str()));
+    let promoted = promoting.is_some();
+    let mark = RANK.as_ref()?.find_iter(raw).find(|found| stands_alone(raw, found.end())).or(promoting)?;
     if !promoted && has(&OWN_TASTE, raw) {
         return None;
     }
@@ -384,7 +443,8 @@ pub(super) fn promotion(raw: &str) -> Option<Span> {
         // A word in capitals with a colon behind it is a label of the writer's.
         let label = raw[entity.end()..].starts_with(':') && entity.as_str().bytes().all(|b| b.is_ascii_uppercase());
         let gap = entity.start().saturating_sub(mark.end()).max(mark.start().saturating_sub(entity.end()));
-        words > 0 && !label && (!NO_ENTITY.contains(&head) || words > 1) && !inside && gap <= 80
+        let speaker = has(&SPEAKS, raw.get(entity.end()..).unwrap_or_default());
+        words > 0 && !label && !speaker && (!NO_ENTITY.contains(&head) || words > 1) && !inside && gap <= 80
     })?;
     let name = Span::new(near.start(), near.end());
     Some(name.cover(&Span::new(mark.start(), mark.end())))
@@ -398,7 +458,7 @@ mod tests {
     fn every_pattern_compiles() {
         let all = [
             &OUTCOME, &NOT_SO, &METHOD, &STATUS, &FAILED, &IDS, &REDIRECT, &EQUALS, &FOR, &GO, &BACK, &UNIT, &RANK,
-            &PROMOTE, &OWN_TASTE, &ENTITY,
+            &PROMOTE, &OWN_TASTE, &ENTITY, &SPEAKS, &HANDED_ON, &ENDURED,
         ];
         for (at, lazy) in all.iter().enumerate() {
             assert!(lazy.is_some(), "{at}");
