@@ -7,7 +7,9 @@
 #![expect(clippy::disallowed_methods, reason = "the service reads the clock and keeps its own folder")]
 
 mod access;
+mod accounts;
 pub mod backup;
+pub mod console;
 mod cursor;
 mod dreams;
 mod error;
@@ -38,7 +40,9 @@ use crate::auth::Scope;
 use crate::domain::{Digest, PrincipalId, Timestamp};
 use crate::store::{ServerDb, StoreError, folder};
 
+pub use crate::gate::review::REASONS;
 pub use access::{Caller, Credential, NewKey};
+pub use accounts::{Account, ROLES as ACCOUNT_ROLES, Visitor};
 pub use dreams::{DreamCreate, DreamList, Output};
 pub use error::ServiceError;
 pub use events::{EventList, Subscription};
@@ -89,6 +93,8 @@ pub struct Options {
     pub dangerous_unscanned: bool,
     /// How failed deliveries of webhooks are tried again.
     pub webhook_retry: Retry,
+    /// How long a text has to be on a reviewer's screen before a release, in permille of the default.
+    pub review_dwell_permille: u32,
 }
 
 impl Options {
@@ -104,6 +110,7 @@ impl Options {
             dream_workers: 1,
             dangerous_unscanned: false,
             webhook_retry: Retry::default(),
+            review_dwell_permille: 1000,
         }
     }
 }
@@ -127,6 +134,8 @@ pub struct Service {
     dreams: dreams::Queue,
     endpoints: webhooks::Endpoints,
     deliveries: webhooks::Queue,
+    doorman: accounts::Doorman,
+    showings: console::Showings,
     clock: schedules::Clock,
     keys: idempotency::Keys,
     rules: Mutex<Option<rules::Known>>,
@@ -212,6 +221,8 @@ impl Service {
             dreams: dreams::Queue::default(),
             endpoints: webhooks::Endpoints::default(),
             deliveries: webhooks::Queue::default(),
+            doorman: accounts::Doorman::new()?,
+            showings: console::Showings::default(),
             clock: schedules::Clock::default(),
             keys: idempotency::Keys::default(),
             rules: Mutex::default(),
