@@ -38,7 +38,7 @@ pub use key::{KeyId, PublicKey, SigningKey, TestKeys};
 pub use manifest::{Head, Label, Line, Manifest, Salt};
 pub use policy::{Approvals, PolicyParts, Principal, Reach, Role, Trust, TrustPolicy};
 pub use proof::LogProof;
-pub use reader::{Damage, fsck, read_log};
+pub use reader::{Damage, files_at, fsck, read_log};
 pub use sign::{Draft, KeySet, SignRequest, Signer};
 pub use signed::{MemoryObject, SignedMemory, SignedVersion, StoredVersion};
 pub use statement::{Action, Body, Common, Namespace, Statement};
