@@ -170,7 +170,12 @@ impl Vault {
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
                 let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
-                let writer = LogWriter::open(storage, key, trust.clone(), OpenOptions { leaves, intake, floor: None })?;
+                let writer = LogWriter::open(
+                    storage,
+                    key,
+                    trust.clone(),
+                    OpenOptions { leaves, intake, ..OpenOptions::default() },
+                )?;
                 Log::Writer {
                     writer: Box::new(writer),
                     signer: Box::new(signer),

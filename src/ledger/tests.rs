@@ -49,7 +49,7 @@ impl LogStorage for Memory {
         Ok(())
     }
     fn list(&self) -> Result<Vec<String>, StorageError> {
-        Ok(self.files.keys().cloned().collect())
+        Ok(self.files.keys().filter(|path| path.starts_with("tile/")).cloned().collect())
     }
     fn head(&self) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.head.clone())

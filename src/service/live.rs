@@ -94,6 +94,47 @@ impl LiveStore {
         answer.recv().map_err(|_| gone())?
     }
 
+    /// Carries out changes, each as one that came alone: the writer puts them into as few versions as it can.
+    pub(super) fn write_all(&self, writes: Vec<Write>) -> Vec<Result<Written, ServiceError>> {
+        let waiting: Vec<_> = writes
+            .into_iter()
+            .map(|write| {
+                let (reply, answer) = sync_channel(1);
+                self.jobs.send(Job::Write(Box::new(write), reply)).map(|()| answer)
+            })
+            .collect();
+        let answer = |sent: Result<Receiver<_>, _>| sent.map_err(|_| gone())?.recv().map_err(|_| gone())?;
+        waiting.into_iter().map(answer).collect()
+    }
+
+    /// What the gate would say to a text; nothing is kept.
+    pub(super) fn judge(&self, author: &PrincipalId, scanned: Scanned) -> Result<Judged, ServiceError> {
+        let author = author.clone();
+        let judged = self.with(move |firewall| -> Result<Judged, FirewallError> {
+            let mut batch = firewall.batch()?;
+            let who = agent(&author, &batch)?;
+            // Dropped without a commit: no version, no held item.
+            batch.put(&who, Actor::ApiKey(author.to_string()), scanned, None)
+        })?;
+        match judged {
+            Err(FirewallError::PathTaken { path, by }) => {
+                let memory = self.head().at(&by).map_or_else(String::new, |row| row.id.clone());
+                Err(ServiceError::PathConflict { memory, path: path.to_string() })
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// What a rule advises whoever wrote the text.
+    pub(super) fn advice(&self, rule: &RuleId) -> Option<&str> {
+        self.scanner.rules().get(rule.as_str()).map(|rule| rule.advice.as_str())
+    }
+
+    /// Digest of the rules in force.
+    pub(super) fn ruleset(&self) -> Digest {
+        self.scanner.rules().digest()
+    }
+
     /// Does something else with the store, alone.
     pub(super) fn with<T: Send + 'static>(
         &self,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::ledger::writer::CHECKPOINTS;
 use crate::ledger::{LedgerError, LogStorage as _, Note, StorageError, files_at};
 
 use super::evidence::{self, DATABASE, LEDGER};
@@ -124,6 +125,15 @@ fn log_at(data: &Path, to: &Path, checkpoint: Option<&[u8]>) -> Result<(), Store
         })
     };
     files_at(&evidence::log_folder(data), size, &mut write)?;
+    // Older checkpoints that were kept; one that is newer belongs to what is cut off.
+    let kept = data.join(LEDGER).join("log").join(CHECKPOINTS);
+    for path in if kept.is_dir() { files(&kept)? } else { Vec::new() } {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.parse::<u64>().is_ok_and(|at| at <= size) {
+            let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
+            write(&format!("{CHECKPOINTS}/{name}"), &bytes).map_err(LedgerError::from)?;
+        }
+    }
     write("checkpoint", checkpoint).map_err(LedgerError::from)?;
     fs::write(state.join("head"), checkpoint).map_err(StoreError::io("write", state.join("head")))
 }
