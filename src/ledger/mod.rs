@@ -41,7 +41,7 @@ pub use key::{KeyId, PublicKey, SigningKey, TestKeys};
 pub use manifest::{Head, Label, Line, Manifest, Salt};
 pub use policy::{Approvals, PolicyParts, Principal, Reach, Role, Trust, TrustPolicy};
 pub use proof::LogProof;
-pub use reader::{Damage, each_public_file, fsck, read_log};
+pub use reader::{Damage, each_public_file, files_at, fsck, read_log};
 pub use root::TrustRoot;
 pub use sign::{Draft, KeySet, SignRequest, Signer};
 pub use signed::{MemoryObject, SignedMemory, SignedVersion, StoredVersion};

@@ -1,7 +1,7 @@
 //! Reading a log from storage, and finding the damaged file in one that does not verify.
 
 use super::LedgerError;
-use super::bundle::read_entries;
+use super::bundle::{read_entries, write_entry};
 use super::checkpoint::{Age, Checkpoint, Note};
 use super::policy::Trust;
 use super::storage::LogStorage;
@@ -20,6 +20,29 @@ pub(crate) fn read_log_entries<S: LogStorage + ?Sized>(
         entries.extend(read_bundle(storage, index, width)?);
     }
     Ok(entries)
+}
+
+/// The files of a log as it was when it had `size` entries, path and bytes, whatever it has now.
+///
+/// Errors: refused, [`LedgerError::ReadOnly`], when a file is missing or too short; what `each` says.
+pub fn files_at<S: LogStorage + ?Sized>(
+    storage: &S,
+    size: u64,
+    each: &mut dyn FnMut(&str, &[u8]) -> Result<(), super::StorageError>,
+) -> Result<(), LedgerError> {
+    let mut tree = Tree::default();
+    for (index, width) in grown_bundles(0, size) {
+        let mut bytes = Vec::new();
+        for entry in read_bundle(storage, index, width)? {
+            write_entry(&entry, &mut bytes);
+            tree.push(leaf_hash(&entry));
+        }
+        each(&entries_path(index, width), &bytes)?;
+    }
+    for tile in Tile::grown(0, size) {
+        each(&tile.path(), &tree.tile(tile).ok_or(LedgerError::Proof { why: "a tile without hashes" })?)?;
+    }
+    Ok(())
 }
 
 /// Hands out the entries from 0 to `size` in order, one bundle in memory at a time.
@@ -55,7 +78,7 @@ pub fn each_public_file<S: LogStorage + ?Sized, E: From<LedgerError>>(
             if log.tree().leaf(at) != Some(leaf_hash(entry)) {
                 return Err(changed(index).into());
             }
-            super::bundle::write_entry(entry, &mut bytes);
+            write_entry(entry, &mut bytes);
         }
         each(&entries_path(index, width), &bytes)?;
     }
