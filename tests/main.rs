@@ -36,6 +36,7 @@ mod readme;
 mod report;
 mod rules;
 mod server;
+mod server_hurt;
 mod server_kill;
 mod server_ops;
 mod sets;

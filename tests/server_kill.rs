@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use memgate::domain::Digest;
 use serde_json::{Value, json};
 
-fn memgate(data: &Path) -> Command {
+pub(crate) fn memgate(data: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("memgate"));
     command.args(["--data"]).arg(data);
     command
@@ -43,7 +43,7 @@ impl Running {
 }
 
 /// One request on a connection of its own; `None` when the server went away.
-fn ask(address: &str, key: &str, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+pub(crate) fn ask(address: &str, key: &str, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
     let mut stream = TcpStream::connect(address).ok()?;
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -61,7 +61,7 @@ fn ask(address: &str, key: &str, method: &str, path: &str, body: &str) -> Option
 }
 
 /// A sentence of its own for each number: look-alikes with one other value would be held.
-fn note(number: usize) -> String {
+pub(crate) fn note(number: usize) -> String {
     const WHO: [&str; 12] = [
         "printer", "garden", "archive", "library", "kitchen", "station", "harbour", "museum", "bakery", "theatre",
         "mill", "orchard",

@@ -64,6 +64,11 @@ pub(super) struct Keys {
     swept: AtomicI64,
 }
 
+/// True within a day of the answer, on either side: a clock that was far ahead once must not keep keys for years.
+fn is_kept(answered: Timestamp, now: Timestamp) -> bool {
+    now.0.saturating_sub(answered.0).saturating_abs() < KEPT_MS
+}
+
 impl Service {
     /// Begins the request of a key, unless it was begun before.
     ///
@@ -84,7 +89,7 @@ impl Service {
         let key = RunningKey { running: Arc::clone(&self.keys.running), name, request };
         let at = now();
         self.sweep(at)?;
-        let known = self.db.answer(&key.name.0, &key.name.1)?.filter(|row| at.0 - row.at.0 < KEPT_MS);
+        let known = self.db.answer(&key.name.0, &key.name.1)?.filter(|row| is_kept(row.at, at));
         match known {
             Some(row) if row.request != request => Err(ServiceError::KeyReused),
             Some(row) => Ok(Begun::Answered(KeptAnswer { status: row.status, headers: row.headers, body: row.body })),
@@ -123,8 +128,20 @@ impl Service {
         let last = self.keys.swept.load(Ordering::Relaxed);
         let due = (at.0 - last).abs() >= SWEEP_MS;
         if due && self.keys.swept.compare_exchange(last, at.0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.db.forget_answers(Timestamp(at.0 - KEPT_MS))?;
+            self.db.forget_answers(Timestamp(at.0.saturating_sub(KEPT_MS)), Timestamp(at.0.saturating_add(KEPT_MS)))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_a_day_whichever_way_the_clock_jumps() {
+        let day = |ms: i64| is_kept(Timestamp(0), Timestamp(ms));
+        assert!(day(0) && day(KEPT_MS - 1) && day(1 - KEPT_MS));
+        assert!(!day(KEPT_MS) && !day(-KEPT_MS) && !is_kept(Timestamp(i64::MIN), Timestamp(i64::MAX)));
     }
 }

@@ -4,8 +4,9 @@
 //! for all that were admitted (group commit). Nobody is answered before that version is in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -26,6 +27,11 @@ const BATCH: usize = 256;
 
 /// How long nobody may write before the files of the log are brought up to its last entry.
 const REST: Duration = Duration::from_millis(500);
+
+/// How long a server is not ready after a store's writer gave up.
+const NOT_READY_MS: u64 = 5_000;
+/// What the disk must take before it is ready again: about what one version needs.
+const PROBE_BYTES: usize = 256 * 1024;
 
 /// A change of one memory.
 #[derive(Clone, Debug)]
@@ -168,6 +174,7 @@ pub(super) struct LiveStores {
     memories: usize,
     dangerous_unscanned: bool,
     clock: AtomicU64,
+    failed_at: Arc<AtomicI64>,
     open: Mutex<BTreeMap<String, Open>>,
 }
 
@@ -185,8 +192,27 @@ impl LiveStores {
             memories: options.memories_per_store,
             dangerous_unscanned: options.dangerous_unscanned,
             clock: AtomicU64::new(0),
+            failed_at: Arc::new(AtomicI64::new(i64::MIN)),
             open: Mutex::default(),
         }
+    }
+
+    /// True when stores can be written: no writer gave up lately, and after one did the disk takes a file again.
+    pub(super) fn takes_writes(&self) -> bool {
+        let failed = self.failed_at.load(Ordering::Relaxed);
+        if failed == i64::MIN {
+            return true;
+        }
+        // A moment of not being ready, or whoever balances load would never see it.
+        if (now().0).saturating_sub(failed).unsigned_abs() < NOT_READY_MS {
+            return false;
+        }
+        let tried = tempfile::NamedTempFile::new_in(&self.folder)
+            .and_then(|mut file| file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.as_file().sync_all()));
+        if tried.is_ok() {
+            let _ = self.failed_at.compare_exchange(failed, i64::MIN, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        tried.is_ok()
     }
 
     /// The data folder of a store.
@@ -237,6 +263,7 @@ impl LiveStores {
         let (jobs, waiting) = channel();
         let (ready, opened) = sync_channel(1);
         let (most, dangerous_unscanned) = (self.memories, self.dangerous_unscanned);
+        let failed_at = Arc::clone(&self.failed_at);
         let thread = std::thread::Builder::new().name("memgate-store".to_owned()).spawn(move || {
             let started = open().and_then(|mut firewall| {
                 if dangerous_unscanned {
@@ -249,7 +276,7 @@ impl LiveStores {
                     let shared = Arc::new(RwLock::new(head));
                     let scanner = firewall.scanner().clone();
                     if ready.send(Ok((Arc::clone(&shared), scanner))).is_ok() {
-                        Writer { firewall, shared, most }.run(&waiting);
+                        Writer { firewall, shared, most, failed_at }.run(&waiting);
                     }
                 }
                 Err(error) => {
@@ -346,6 +373,8 @@ struct Writer {
     firewall: Firewall,
     shared: Arc<RwLock<Arc<Head>>>,
     most: usize,
+    /// When a writer last gave up, for readiness.
+    failed_at: Arc<AtomicI64>,
 }
 
 /// A change that was checked against the head.
@@ -390,6 +419,7 @@ impl Writer {
                         }
                     }
                     if self.writes(batch).is_err() {
+                        self.failed_at.store(now().0, Ordering::Relaxed);
                         // Memory and disk may differ: opening again finds out what is in the log.
                         return;
                     }

@@ -251,7 +251,7 @@ impl Service {
 
     /// True when the server can do its work: the database takes writes and it is not stopping.
     pub fn is_ready(&self) -> bool {
-        !self.is_stopping() && self.db.is_writable()
+        !self.is_stopping() && self.db.is_writable() && self.stores.takes_writes()
     }
 
     /// Number of open stores.

@@ -137,12 +137,13 @@ impl ServerDb {
         Ok((u64::try_from(count).unwrap_or(0), u64::try_from(size).unwrap_or(0), oldest.map(Timestamp)))
     }
 
-    /// Forgets answers that were given before a time.
+    /// Forgets answers that were given before a time, and those that a clock that was ahead gave after another.
     ///
     /// # Errors
     /// Unavailable database.
-    pub fn forget_answers(&self, before: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.lock().prepare_cached("DELETE FROM answer WHERE at < ?1")?.execute([before.0])?)
+    pub fn forget_answers(&self, before: Timestamp, after: Timestamp) -> Result<usize, StoreError> {
+        let lock = self.lock();
+        Ok(lock.prepare_cached("DELETE FROM answer WHERE at < ?1 OR at > ?2")?.execute([before.0, after.0])?)
     }
 
     /// Keeps records; of each kind and workspace, the oldest beyond `most` go.
@@ -251,8 +252,8 @@ mod tests {
         assert_eq!(database.answer("b", "k").unwrap(), None);
         let (count, bytes, oldest) = database.answers_of("a").unwrap();
         assert!(count == 1 && bytes > 256 && oldest == Some(Timestamp(100)));
-        assert_eq!(database.forget_answers(Timestamp(100)).unwrap(), 0);
-        assert_eq!(database.forget_answers(Timestamp(101)).unwrap(), 1);
+        assert_eq!(database.forget_answers(Timestamp(100), Timestamp(100)).unwrap(), 0);
+        assert_eq!(database.forget_answers(Timestamp(101), Timestamp(200)).unwrap(), 1);
         assert_eq!(database.answers_of("a").unwrap(), (0, 0, None));
     }
 
