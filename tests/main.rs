@@ -42,3 +42,5 @@ mod stop;
 mod store_contract;
 mod threat_cases;
 mod threats;
+mod watch;
+mod witness;

@@ -127,10 +127,8 @@ impl Context {
         Bar::new(self.progress, total, what)
     }
     /// The clock, read once per call.
-    #[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
     pub fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        clock()
     }
 
     /// Refuses a form that a command does not write.
@@ -210,6 +208,13 @@ impl Context {
         // Nobody is left to tell when stderr itself is gone.
         let _ = AutoStream::new(io::stderr().lock(), choice).write_all(text.as_bytes());
     }
+}
+
+/// The clock.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+pub(super) fn clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A line from the terminal, or the end of the command when somebody would rather stop.

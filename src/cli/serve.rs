@@ -191,7 +191,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// Ends when the process is asked to stop.
-async fn asked() {
+pub(super) async fn asked() {
     while stop::asked().is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -200,6 +200,7 @@ async fn asked() {
 /// What the service is told.
 fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
     let mut options = Options::new(data);
+    options.outside = super::store::outside();
     options.dream_workers = config.number("dreams.workers").clamp(1, 16);
     options.reviewers = config.list("stores.reviewers").iter().map(PrincipalId::new).collect();
     if let Some(path) = config.path("stores.policy") {

@@ -3,12 +3,20 @@
 use std::fmt;
 
 use crate::domain::Timestamp;
+use crate::ledger::Asker;
 
 /// Fills 32 bytes that nobody can guess.
 pub type Random = Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + Send>;
 
 /// True once somebody wants the run to end: it leaves off between two steps and changes nothing.
 pub type Stopped = Box<dyn Fn() -> bool + Send>;
+
+/// What a run may ask of the world beyond its folder; nothing by default.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// The way to the witnesses of a log policy.
+    pub witnesses: Option<Asker>,
+}
 
 /// What a run takes from outside.
 pub struct Env {
@@ -18,6 +26,8 @@ pub struct Env {
     pub random: Random,
     /// Whether to leave off.
     pub stopped: Stopped,
+    /// Witnesses.
+    pub outside: Outside,
 }
 
 impl Env {
@@ -31,6 +41,7 @@ impl Env {
             now: Timestamp(now),
             random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)),
             stopped: Box::new(|| false),
+            outside: Outside::default(),
         }
     }
 
@@ -46,6 +57,7 @@ impl Env {
                 Ok(())
             }),
             stopped: Box::new(|| false),
+            outside: Outside::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod screen;
 mod sign;
 mod sources;
 mod submit;
+mod witnesses;
 pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,9 +38,10 @@ use crate::ledger::{LedgerError, Line, SignedMemory, SignedVersion};
 use crate::store::records::held_body;
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence, journal};
 
+pub use crate::ledger::cosign::{Asker, Send};
 pub use apply::Applied;
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
-pub use env::{Env, Random, Stopped};
+pub use env::{Env, Outside, Random, Stopped};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
@@ -48,6 +50,7 @@ pub use output::{VersionDiff, VersionText, check_out, write_out};
 pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
 pub use sign::VersionInfo;
 pub use submit::Submitted;
+pub use witnesses::{WitnessEntry, Witnessing};
 
 /// One open data folder with everything that works on it.
 pub struct Firewall {
@@ -106,7 +109,7 @@ impl Firewall {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
-        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?)?;
+        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?, &env.outside)?;
         let policy = config.policy.clone();
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;

@@ -15,7 +15,7 @@ use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, Draft, Envelope, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace,
     OpenOptions, PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys,
-    TlogPolicy, VerifiedLog, VerifiedVersion, read_log,
+    TlogPolicy, VerifiedCheckpoint, VerifiedLog, VerifiedVersion, read_log,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
@@ -23,7 +23,7 @@ use crate::store::rows;
 use crate::store::{Access, ObjectRecord, Store, StoreError, VersionRecord, VersionState, folder};
 
 use super::live::{self, Told};
-use super::{Env, Firewall, FirewallError};
+use super::{Env, Firewall, FirewallError, Outside};
 
 /// The pseudonym that proposes versions; no person, so it can approve nothing.
 pub(super) const PROPOSER: &str = "dream";
@@ -136,7 +136,7 @@ impl Vault {
     }
 
     /// Signs the first seal, before there is a log to open.
-    pub(super) fn seal_new(data: &Path, inventory: &str) -> Result<Vec<u8>, FirewallError> {
+    pub(super) fn seal_new(data: &Path, inventory: &str, _: &Outside) -> Result<Vec<u8>, FirewallError> {
         Ok(evidence::sign_seal(&read_key(data, "gate")?, inventory)?)
     }
 
@@ -146,6 +146,7 @@ impl Vault {
         config: &Config,
         access: Access,
         leaves: Vec<Vec<Digest>>,
+        outside: &Outside,
     ) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;
         let log = match access {
@@ -164,8 +165,9 @@ impl Vault {
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
                 let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
-                let writer =
-                    LogWriter::open(storage, key, trust.clone(), OpenOptions { leaves, ..OpenOptions::default() })?;
+                let asker = outside.witnesses.clone();
+                let options = OpenOptions { leaves, asker, ..OpenOptions::default() };
+                let writer = LogWriter::open(storage, key, trust.clone(), options)?;
                 Log::Writer {
                     writer: Box::new(writer),
                     signer: Box::new(signer),
@@ -181,6 +183,12 @@ impl Vault {
             Log::Reader(log) => Ok(log),
             Log::Writer { writer, .. } => Ok(writer.log()?),
         }
+    }
+
+    /// Who else has seen the newest checkpoint, in a word.
+    fn witnessed(&self) -> Result<String, FirewallError> {
+        let seen = self.log()?.checkpoint().map(VerifiedCheckpoint::witnessed);
+        Ok(seen.unwrap_or_else(|| "unwitnessed".to_owned()))
     }
 
     pub(super) fn sign_seal(&self, inventory: &str) -> Result<Vec<u8>, FirewallError> {
@@ -211,7 +219,7 @@ impl Firewall {
                 created: record.created,
                 memories: usize::try_from(verified.common().size).unwrap_or(usize::MAX),
                 log_index: verified.index(),
-                witnesses: "unwitnessed".to_owned(),
+                witnesses: log.checkpoint().map_or_else(|| "unwitnessed".to_owned(), VerifiedCheckpoint::witnessed),
             });
         }
         Ok(infos)
@@ -369,7 +377,7 @@ impl Firewall {
             created: now,
             memories: version.memories().len(),
             log_index: version.evidence().index(),
-            witnesses: "unwitnessed".to_owned(),
+            witnesses: self.vault.witnessed()?,
         };
         // Taken out while a batch is signed, which keeps it itself.
         if let Some(mut near) = self.near.take() {
@@ -435,6 +443,13 @@ impl Firewall {
         }
         let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
         writer.append(&entries)?;
+        Ok(())
+    }
+
+    /// Puts a statement of the gate into the log.
+    pub(super) fn log_statement(&mut self, body: &Body) -> Result<(), FirewallError> {
+        let Log::Writer { writer, signer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
+        writer.append(&[signer.sign_event(body)?])?;
         Ok(())
     }
 

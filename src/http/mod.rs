@@ -2,7 +2,7 @@
 //!
 //! For: the hosted memory API under `/v1`, memgate's own under `/api/v1`, the admin listener.
 //! In: HTTP requests. Out: JSON, event streams.
-//! May touch: `domain`, `auth`, `service`; the network.
+//! May touch: `domain`, `auth`, `witness`, `service`; the network.
 //! Never: decides; echoes what the gate kept out; answers 5xx for what is merely not served.
 
 mod admin;
@@ -12,6 +12,7 @@ mod extract;
 mod fields;
 mod listen;
 mod outbound;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +27,8 @@ use tokio::sync::Semaphore;
 use crate::service::{Service, ServiceError};
 
 pub use listen::{Bound, ListenOptions, Tls, bind};
-pub use outbound::{BadNetwork, Network, Outbound};
+pub use outbound::{BadNetwork, Network, Outbound, Plain};
+pub use witness::{BoundWitness, Clock, asker, bind_witness, router as witness_router};
 
 use error::ApiError;
 

@@ -15,7 +15,7 @@ use crate::detect::{Scanned, Scanner};
 use crate::domain::{
     Authority, Candidate, Channel, Claim, Digest, MemoryPath, Origin, PrincipalId, RuleId, Span, Stage, Untrusted,
 };
-use crate::firewall::{Actor, Env, Firewall, FirewallError, Head, InitRequest, Judged, MemoryRow};
+use crate::firewall::{Actor, Env, Firewall, FirewallError, Head, InitRequest, Judged, MemoryRow, Outside};
 use crate::store::StoreError;
 
 use super::{Options, STORES, ServiceError, ids, lock, now};
@@ -122,6 +122,7 @@ pub(super) struct LiveStores {
     most: usize,
     memories: usize,
     dangerous_unscanned: bool,
+    outside: Outside,
     clock: AtomicU64,
     open: Mutex<BTreeMap<String, Open>>,
 }
@@ -139,9 +140,15 @@ impl LiveStores {
             most: options.open_stores.max(1),
             memories: options.memories_per_store,
             dangerous_unscanned: options.dangerous_unscanned,
+            outside: options.outside.clone(),
             clock: AtomicU64::new(0),
             open: Mutex::default(),
         }
+    }
+
+    /// Clock, randomness, witnesses.
+    pub(super) fn env(&self) -> Env {
+        Env { outside: self.outside.clone(), ..Env::system() }
     }
 
     /// The data folder of a store.
@@ -154,7 +161,8 @@ impl LiveStores {
         let mut request = self.request.clone();
         request.store = ledger_name(id);
         let data = self.data(id);
-        self.start(id, move || Firewall::init(&data, request, Env::system()))
+        let env = self.env();
+        self.start(id, move || Firewall::init(&data, request, env))
     }
 
     /// An open store; opened when it is not.
@@ -172,7 +180,8 @@ impl LiveStores {
             return Ok(store);
         }
         let data = self.data(id);
-        self.start(id, move || Firewall::open(&data, Env::system()))
+        let env = self.env();
+        self.start(id, move || Firewall::open(&data, env))
     }
 
     fn start(

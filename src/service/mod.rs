@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::auth::Scope;
 use crate::domain::{Digest, PrincipalId, Timestamp};
+pub use crate::firewall::{Outside, Send};
 use crate::store::{ServerDb, StoreError, folder};
 
 pub use access::{Caller, Credential, NewKey};
@@ -79,6 +80,8 @@ pub struct Options {
     pub dangerous_unscanned: bool,
     /// How failed deliveries of webhooks are tried again.
     pub webhook_retry: Retry,
+    /// What stores may ask of the world: witnesses.
+    pub outside: Outside,
 }
 
 impl Options {
@@ -94,6 +97,7 @@ impl Options {
             dream_workers: 1,
             dangerous_unscanned: false,
             webhook_retry: Retry::default(),
+            outside: Outside::default(),
         }
     }
 }
