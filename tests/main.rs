@@ -24,6 +24,7 @@ mod grade;
 mod ingest;
 mod invariants;
 mod journey;
+mod keys;
 mod kinds;
 mod ledger;
 mod ledger_faults;

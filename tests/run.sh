@@ -2,7 +2,7 @@
 # All tests of memgate, from a clean checkout.
 #
 #   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo,
-#                           evidence checked by openssl, Python and Go, official SDKs
+#                           evidence checked by openssl, Python and Go, official SDKs, schemathesis
 #   tests/run.sh --quick    format, lints, tests only
 #
 # Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler, Python, node, jq and Go
@@ -109,5 +109,6 @@ if [ "$QUICK" = 0 ]; then
   step "demo" demo
   step "strangers' tools" tests/strangers/run.sh target/release/memgate
   step "official SDKs" tests/sdk/run.sh target/release/memgate
+  step "schemathesis" tests/schemathesis/run.sh target/release/memgate
 fi
 echo "== all steps ok, $SECONDS s"

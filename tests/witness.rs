@@ -48,7 +48,6 @@ fn witnesses(log: &str) -> Witnesses {
     Witnesses { _folder: folder, folders, up, asker, entries }
 }
 
-#[allow(clippy::needless_update, reason = "what a run may ask of the world grows")]
 fn env(asker: &Asker, hours: i64) -> Env {
     Env { outside: Outside { witnesses: Some(asker.clone()), ..Outside::default() }, ..Env::dangerous_fixed(at(hours)) }
 }

@@ -148,6 +148,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("store-", Exit::Incomplete),
     // What a server's operation answers.
     ("service-", Exit::Refused),
+    ("service-key-running", Exit::Incomplete),
     ("service-limited", Exit::Incomplete),
     ("service-unavailable", Exit::Incomplete),
     // Evidence that does not verify.

@@ -10,6 +10,7 @@ mod context;
 mod dream_text;
 mod error;
 mod exit;
+mod passphrase;
 mod progress;
 mod recognise;
 mod stop;

@@ -15,7 +15,8 @@ use super::{CliError, Context, Exit, Format, stop};
 use crate::auth::CredentialRole;
 use crate::config::server::{ServerConfig, Value, WebhookEntry};
 use crate::domain::PrincipalId;
-use crate::http::{App, ListenOptions, Network, bind};
+use crate::firewall::{Firewall, FirewallError};
+use crate::http::{App, Bucket, ListenOptions, Network, Quotas, Subject, bind};
 use crate::service::{Options, Service, WebhookCreate};
 
 mod unit;
@@ -126,7 +127,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         return unit::run(args, context);
     }
     let config = ServerConfig::load(&context.data, &args.flags())?;
-    let options = options(&config, &context.data)?;
+    let options = options(&config, &context.data, context)?;
     if matches!(args.command, Some(Command::Init)) {
         return init(options, context);
     }
@@ -162,7 +163,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         connections: config.number("server.connections").max(1),
         patience: Duration::from_secs(10),
     };
-    let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), 4096);
+    let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), config.number("server.in_flight"))
+        .with_quotas(quotas(&config), None)
+        .with_transport(Arc::clone(&transport));
     let outcome = runtime.block_on(async {
         let bound = bind(listen).await.map_err(|e| CliError::Listen { verb: "listen", source: e })?;
         let data = bound.data_address().map_err(|e| CliError::Listen { verb: "listen", source: e })?;
@@ -198,9 +201,18 @@ pub(super) async fn asked() {
 }
 
 /// What the service is told.
-fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
+fn options(config: &ServerConfig, data: &Path, context: &Context) -> Result<Options, CliError> {
     let mut options = Options::new(data);
-    options.outside = super::store::outside();
+    options.outside = super::store::outside(context);
+    // A server asks before it serves, or not at all: nobody sits at its terminal later.
+    let encrypted = |store: std::fs::DirEntry| Firewall::encrypted_keys(&store.path()).is_ok_and(|(some, _)| some > 0);
+    let stores = std::fs::read_dir(data.join("stores")).into_iter().flatten().flatten();
+    if context.passphrase_given || stores.into_iter().any(encrypted) {
+        (context.passphrase.0)().map_err(|source| CliError::from(FirewallError::Passphrase { source }))?;
+        options.outside.encrypt = context.passphrase_given;
+    } else {
+        options.outside.passphrase = None;
+    }
     options.dream_workers = config.number("dreams.workers").clamp(1, 16);
     options.reviewers = config.list("stores.reviewers").iter().map(PrincipalId::new).collect();
     if let Some(path) = config.path("stores.policy") {
@@ -213,6 +225,15 @@ fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
 fn address(config: &ServerConfig, key: &str) -> Result<SocketAddr, CliError> {
     let text = config.text(key).unwrap_or_default();
     text.parse().map_err(|_| CliError::Usage(format!("{key} is not an address such as 127.0.0.1:7878")))
+}
+
+/// How many requests one credential, workspace or agent may send in a minute.
+fn quotas(config: &ServerConfig) -> Quotas {
+    let all = Subject::ALL.into_iter().flat_map(|subject| Bucket::ALL.map(|bucket| (subject, bucket)));
+    all.fold(Quotas::NONE, |quotas, (subject, bucket)| {
+        let key = format!("limits.{}_per_{}", bucket.name(), subject.name());
+        quotas.with(subject, bucket, u64::try_from(config.number(&key)).unwrap_or(u64::MAX))
+    })
 }
 
 /// The schedules of the configuration, as the API takes them.

@@ -14,12 +14,18 @@ use crate::report::show_line;
 
 /// The clock of this run: `SOURCE_DATE_EPOCH` (seconds) when it is set, for reproducible output.
 pub(super) fn env(context: &Context) -> Env {
-    Env { now: context.now(), stopped: Box::new(|| stop::asked().is_some()), outside: outside(), ..Env::system() }
+    Env {
+        now: context.now(),
+        stopped: Box::new(|| stop::asked().is_some()),
+        outside: outside(context),
+        ..Env::system()
+    }
 }
 
-/// What a store may ask of the world: the witnesses of its log policy.
-pub(super) fn outside() -> Outside {
-    Outside { witnesses: crate::http::asker().ok().map(Asker) }
+/// What a store may ask of the world: the witnesses of its log policy, the passphrase of its keys.
+pub(super) fn outside(context: &Context) -> Outside {
+    let witnesses = crate::http::asker().ok().map(Asker);
+    Outside { witnesses, passphrase: Some(context.passphrase.clone()), encrypt: false }
 }
 
 /// Opens the data folder to write.

@@ -1,6 +1,9 @@
 //! The clock and the randomness a run uses: read once, passed down, replaced in tests.
 
 use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::domain::Timestamp;
 use crate::ledger::Asker;
@@ -11,11 +14,28 @@ pub type Random = Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + S
 /// True once somebody wants the run to end: it leaves off between two steps and changes nothing.
 pub type Stopped = Box<dyn Fn() -> bool + Send>;
 
+/// The way to the passphrase of encrypted keys, filled in above this room.
+#[derive(Clone)]
+pub struct Passphrase(pub Arc<AskPassphrase>);
+
+/// Gives the passphrase, asking for it when nobody has yet.
+pub type AskPassphrase = dyn Fn() -> std::io::Result<Zeroizing<String>> + Send + Sync;
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase")
+    }
+}
+
 /// What a run may ask of the world beyond its folder; nothing by default.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
     /// The way to the witnesses of a log policy.
     pub witnesses: Option<Asker>,
+    /// The way to the passphrase of encrypted keys.
+    pub passphrase: Option<Passphrase>,
+    /// True when the keys of new data folders are encrypted.
+    pub encrypt: bool,
 }
 
 /// What a run takes from outside.

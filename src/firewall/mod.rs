@@ -15,6 +15,8 @@ mod grades;
 mod init;
 pub mod live;
 mod output;
+mod proofs;
+mod rekey;
 mod review;
 mod screen;
 mod sign;
@@ -41,12 +43,13 @@ use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store 
 pub use crate::ledger::cosign::{Asker, Send};
 pub use apply::Applied;
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
-pub use env::{Env, Outside, Random, Stopped};
+pub use env::{AskPassphrase, Env, Outside, Passphrase, Random, Stopped};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
 pub use live::{Actor, Batch, Head, Judged, MemoryRow, MemoryVersionRow, Redacted, VersionOperation, VersionQuery};
 pub use output::{VersionDiff, VersionText, check_out, write_out};
+pub use proofs::ProvenDecision;
 pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
 pub use sign::VersionInfo;
 pub use submit::Submitted;
@@ -109,7 +112,8 @@ impl Firewall {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
-        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?, &env.outside)?;
+        let leaves = evidence::leaves(&store)?;
+        let vault = sign::Vault::open(data, &config, access, leaves, store.intake()?, &env.outside)?;
         let policy = config.policy.clone();
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;
@@ -129,6 +133,8 @@ impl Firewall {
             actor: None,
         };
         if access == Access::Write {
+            // Opening laid out what an interrupted run had not.
+            firewall.lay_out()?;
             firewall.recover()?;
             firewall.finish_redaction()?;
             firewall.fill_rows()?;
@@ -207,7 +213,8 @@ impl Firewall {
     ///
     /// # Errors
     /// Unavailable when the seal cannot be written; the folder then says that a run did not finish.
-    pub fn close(self) -> Result<(), FirewallError> {
+    pub fn close(mut self) -> Result<(), FirewallError> {
+        self.lay_out()?;
         let Self { folder, store, vault, .. } = self;
         store.close()?;
         folder.seal(|inventory| vault.sign_seal(inventory))

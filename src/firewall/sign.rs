@@ -1,7 +1,6 @@
 //! The ledger seen from the firewall: keys, log, versions, seal.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,19 +14,21 @@ use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, Draft, Envelope, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace,
     OpenOptions, PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys,
-    TlogPolicy, VerifiedCheckpoint, VerifiedLog, VerifiedVersion, read_log,
+    TlogPolicy, VerifiedCheckpoint, VerifiedLog, VerifiedVersion, read_log_with,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
 use crate::store::rows;
-use crate::store::{Access, ObjectRecord, Store, StoreError, VersionRecord, VersionState, folder};
+use crate::store::{Access, ObjectRecord, Store, VersionRecord, VersionState, folder};
 
 use super::live::{self, Told};
-use super::{Env, Firewall, FirewallError, Outside};
+use super::{Env, Firewall, FirewallError, Outside, rekey};
 
 /// The pseudonym that proposes versions; no person, so it can approve nothing.
 pub(super) const PROPOSER: &str = "dream";
-const KEYS: &str = "keys";
+pub(super) const KEYS: &str = "keys";
+/// Entries of the log that may wait to be laid out as files: those of a full bundle. A file is so written about once.
+const MOST_BEHIND: u64 = 256;
 
 /// A signed version, in a few words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,16 +79,18 @@ pub(super) struct Vault {
     log: Log,
 }
 
-fn read_key(data: &Path, name: &str) -> Result<SigningKey, FirewallError> {
-    let path = data.join(KEYS).join(format!("{name}.pem"));
-    let pem = fs::read_to_string(&path).map_err(StoreError::io("read", &path))?;
-    Ok(SigningKey::from_pkcs8_pem(&Zeroizing::new(pem))?)
+fn read_key(data: &Path, name: &str, outside: &Outside) -> Result<SigningKey, FirewallError> {
+    rekey::read(&data.join(KEYS).join(format!("{name}.pem")), outside)
 }
 
 impl Vault {
     /// Makes keys and trust files for a new data folder.
     pub(super) fn create(data: &Path, settings: &Settings, env: &mut Env) -> Result<(), FirewallError> {
-        let mut seed = || -> Result<SigningKey, FirewallError> {
+        let passphrase = match &env.outside.passphrase {
+            Some(ask) if env.outside.encrypt => Some((ask.0)().map_err(|source| FirewallError::Passphrase { source })?),
+            _ => None,
+        };
+        let seed = |env: &mut Env| -> Result<SigningKey, FirewallError> {
             let mut bytes = Zeroizing::new([0_u8; 32]);
             (env.random)(&mut bytes).map_err(|source| FirewallError::Random { source })?;
             Ok(SigningKey::from_seed(&bytes)?)
@@ -98,20 +101,21 @@ impl Vault {
         people.insert(&settings.operator);
         let mut keys = Vec::new();
         let mut principals = std::collections::BTreeMap::new();
-        let keep = |name: &str, key: &SigningKey| {
-            folder::write_atomic(&data.join(KEYS).join(format!("{name}.pem")), key.to_pkcs8_pem().as_bytes())
+        let keep = |name: &str, key: &SigningKey, env: &mut Env| -> Result<(), FirewallError> {
+            let pem = rekey::to_pem(key, passphrase.as_deref().map(String::as_str), env)?;
+            Ok(folder::write_atomic(&data.join(KEYS).join(format!("{name}.pem")), pem.as_bytes())?)
         };
         let named = people.into_iter().map(|p| (p.clone(), Role::Reviewer));
         for (name, role) in named.chain([(PrincipalId::new(PROPOSER), Role::Proposer)]) {
-            let key = seed()?;
-            keep(&format!("person-{name}"), &key)?;
+            let key = seed(env)?;
+            keep(&format!("person-{name}"), &key, env)?;
             principals.insert(name, Principal { keys: vec![key.public().id()], roles: vec![role] });
             keys.push(key.public().clone());
         }
-        let (gate, signer, log) = (seed()?, seed()?, seed()?);
-        keep("gate", &gate)?;
-        keep("version-signer", &signer)?;
-        keep("log", &log)?;
+        let (gate, signer, log) = (seed(env)?, seed(env)?, seed(env)?);
+        keep("gate", &gate, env)?;
+        keep("version-signer", &signer, env)?;
+        keep("log", &log, env)?;
         keys.extend([gate.public().clone(), signer.public().clone()]);
         let parts = PolicyParts {
             store: settings.store.clone(),
@@ -136,8 +140,13 @@ impl Vault {
     }
 
     /// Signs the first seal, before there is a log to open.
-    pub(super) fn seal_new(data: &Path, inventory: &str, _: &Outside) -> Result<Vec<u8>, FirewallError> {
-        Ok(evidence::sign_seal(&read_key(data, "gate")?, inventory)?)
+    pub(super) fn seal_new(data: &Path, inventory: &str, outside: &Outside) -> Result<Vec<u8>, FirewallError> {
+        Self::seal_with(&read_key(data, "gate", outside)?, inventory)
+    }
+
+    /// Signs a seal with a gate's key that is at hand.
+    pub(super) fn seal_with(gate: &SigningKey, inventory: &str) -> Result<Vec<u8>, FirewallError> {
+        Ok(evidence::sign_seal(gate, inventory)?)
     }
 
     /// Opens the log: to write with all keys, to read with none.
@@ -146,32 +155,36 @@ impl Vault {
         config: &Config,
         access: Access,
         leaves: Vec<Vec<Digest>>,
+        intake: Vec<Vec<u8>>,
         outside: &Outside,
     ) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;
         let log = match access {
-            Access::Read => Log::Reader(Box::new(read_log(&evidence::log_folder(data), &trust, Age::Archive, leaves)?)),
+            Access::Read => {
+                let folder = evidence::log_folder(data);
+                Log::Reader(Box::new(read_log_with(&folder, &trust, Age::Archive, leaves, &intake)?))
+            }
             Access::Write => {
                 let mut people = std::collections::BTreeMap::new();
                 let settings = &config.settings;
                 for name in settings.reviewers.iter().chain([&settings.operator, &PrincipalId::new(PROPOSER)]) {
-                    people.insert(name.clone(), read_key(data, &format!("person-{name}"))?);
+                    people.insert(name.clone(), read_key(data, &format!("person-{name}"), outside)?);
                 }
                 let keys = KeySet {
                     people,
-                    gate: read_key(data, "gate")?,
-                    version_signers: vec![read_key(data, "version-signer")?],
+                    gate: read_key(data, "gate", outside)?,
+                    version_signers: vec![read_key(data, "version-signer", outside)?],
                 };
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
-                let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
+                let key = LogKey::log(&settings.log, read_key(data, "log", outside)?)?;
                 let asker = outside.witnesses.clone();
-                let options = OpenOptions { leaves, asker, ..OpenOptions::default() };
+                let options = OpenOptions { leaves, intake, asker, ..OpenOptions::default() };
                 let writer = LogWriter::open(storage, key, trust.clone(), options)?;
                 Log::Writer {
                     writer: Box::new(writer),
                     signer: Box::new(signer),
-                    gate: Box::new(read_key(data, "gate")?),
+                    gate: Box::new(read_key(data, "gate", outside)?),
                 }
             }
         };
@@ -363,13 +376,25 @@ impl Firewall {
             summary: change.summary,
         };
         let objects = objects(&draft, &fresh)?;
-        self.store.put_pending_rows(&record, &objects, &rows)?;
         let told = rows::digest(draft.id(), &rows)?;
         let event = self.event(rows::EVENT, &told, draft.envelopes().len())?;
-        let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
-        // On failure it was never in the log, or is completed when the folder is opened again: `recover` tells which.
-        let (version, _receipt) = writer.append_version_with(draft, &[event])?;
-        self.store.mark_logged(sequence)?;
+        let (log, store) = (&mut self.vault.log, &mut self.store);
+        let Log::Writer { writer, .. } = log else { return Err(FirewallError::ReadOnly) };
+        let version = if writer.takes_records() {
+            // One transaction is the version and its place in the log: no crash can part the two.
+            let keep = |intake: &crate::ledger::Record| Ok(store.put_logged(&record, &objects, &rows, intake)?);
+            writer.append_version_kept::<FirewallError>(draft, &[event], keep)?
+        } else {
+            store.put_pending_rows(&record, &objects, &rows)?;
+            // On failure it was never in the log, or is completed when the folder is opened again: `recover` tells.
+            let (version, _receipt) = writer.append_version_with(draft, &[event])?;
+            store.mark_logged(sequence)?;
+            version
+        };
+        // Whoever makes one version leaves the log as anybody reads it; a server does so every now and then.
+        if !self.store.keeps_log() || self.behind() >= MOST_BEHIND {
+            self.lay_out()?;
+        }
         let info = VersionInfo {
             sequence,
             statement: *version.id(),
@@ -390,6 +415,29 @@ impl Firewall {
         }
         self.live = Some(Arc::new(head.next(version, info.clone(), &rows)));
         Ok(info)
+    }
+
+    /// Entries of the log that its files do not hold yet.
+    fn behind(&self) -> u64 {
+        match &self.vault.log {
+            Log::Writer { writer, .. } => writer.log().map_or(0, |log| log.history().len() - writer.laid_out()),
+            Log::Reader(_) => 0,
+        }
+    }
+
+    /// Brings the files of the log up to its last entry. Nothing is waited for otherwise: the entries are on disk.
+    ///
+    /// # Errors
+    /// Unavailable disk: the folder has to be opened again.
+    pub fn lay_out(&mut self) -> Result<(), FirewallError> {
+        let Log::Writer { writer, .. } = &mut self.vault.log else { return Ok(()) };
+        writer.lay_out()?;
+        Ok(self.store.forget_intake(writer.laid_out())?)
+    }
+
+    /// True when [`Firewall::lay_out`] has something to do.
+    pub fn is_behind(&self) -> bool {
+        self.behind() > 0
     }
 
     /// Rows for versions that were made before there were any: from the differences of the versions.

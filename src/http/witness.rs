@@ -27,11 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The clock that cosignatures carry.
-pub type Clock = fn() -> Timestamp;
+pub type WitnessClock = fn() -> Timestamp;
 
 struct Shared {
     witness: Witness,
-    clock: Clock,
+    clock: WitnessClock,
 }
 
 /// A witness that is bound to an address but not served yet.
@@ -55,7 +55,7 @@ impl BoundWitness {
         self.0.local_addr()
     }
     /// Serves until `stop`, then finishes what is in flight.
-    pub async fn serve(self, witness: Witness, clock: Clock, stop: impl Future<Output = ()>) {
+    pub async fn serve(self, witness: Witness, clock: WitnessClock, stop: impl Future<Output = ()>) {
         let (tell, told) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(256));
         let patience = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl BoundWitness {
 }
 
 /// The routes of a witness.
-pub fn router(witness: Witness, clock: Clock) -> Router {
+pub fn router(witness: Witness, clock: WitnessClock) -> Router {
     Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/vkey", get(vkey))

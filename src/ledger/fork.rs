@@ -45,7 +45,8 @@ impl ForkEvidence {
         let root = root.strip_prefix("root ").and_then(|root| BASE64.decode(root.as_bytes()).ok());
         let root = root.and_then(|bytes| bytes.try_into().ok()).map(Digest).ok_or_else(|| refuse("no root"))?;
         let note = |body: &str, lines: &str| format!("{body}\n\n{lines}\n");
-        Ok(Self::new(&note(old, old_lines), &note(new, new_lines), root, parse_consistency(proof)?))
+        let read = Self::new(&note(old, old_lines), &note(new, new_lines), root, parse_consistency(proof)?);
+        if read.to_text() == text { Ok(read) } else { Err(refuse("not in its one form")) }
     }
     /// Checks that this proves a fork of the log of this policy.
     ///

@@ -27,6 +27,7 @@ pub mod verify;
 pub mod writer;
 
 mod bundle;
+mod intake;
 mod test_keys;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use cosign::{AddCheckpoint, Asker, Refusal};
 pub use envelope::Envelope;
 pub use error::{LedgerError, StorageError};
 pub use fork::ForkEvidence;
+pub use intake::{Record, read_log_with};
 pub use key::{KeyId, PublicKey, SigningKey, TestKeys};
 pub use manifest::{Head, Label, Line, Manifest, Salt};
 pub use policy::{Approvals, PolicyParts, Principal, Reach, Role, Trust, TrustPolicy};

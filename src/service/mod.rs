@@ -12,13 +12,19 @@ mod cursor;
 mod dreams;
 mod error;
 mod events;
+mod evidence;
+mod idempotency;
 mod ids;
+mod listing;
 mod live;
 mod memories;
+mod recall;
 mod reviews;
+mod rules;
 mod schedules;
 mod sessions;
 mod stores;
+mod submissions;
 mod tool;
 mod versions;
 mod webhooks;
@@ -37,14 +43,18 @@ pub use access::{Caller, Credential, NewKey};
 pub use dreams::{DreamCreate, DreamList, Output};
 pub use error::ServiceError;
 pub use events::{EventList, Subscription};
+pub use idempotency::{Begun, KeptAnswer, RunningKey};
+pub use listing::{Ask, Listed, etag_of};
 pub use memories::{Listing, MemoryList, MemoryUpdate};
+pub use recall::Recall;
 pub use reviews::ReviewDecision;
 pub use schedules::ScheduleRules;
 pub use sessions::{SessionCreate, SessionList, SessionUpdate};
 pub use stores::{Metadata, MetadataPatch, StoreCreate, StoreList, StoreUpdate};
+pub use submissions::{Submission, SubmitMode};
 pub use tool::{Command, ToolAnswer};
 pub use versions::VersionList;
-pub use webhooks::{Answer, Deliver, Post, Retry, Webhook, WebhookCreate};
+pub use webhooks::{Answer, Deliver, Post, Retry, Webhook, WebhookChange, WebhookCreate};
 
 use cursor::Cursors;
 use live::LiveStores;
@@ -122,6 +132,8 @@ pub struct Service {
     endpoints: webhooks::Endpoints,
     deliveries: webhooks::Queue,
     clock: schedules::Clock,
+    keys: idempotency::Keys,
+    rules: Mutex<Option<rules::Known>>,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
     lock: Option<std::fs::File>,
@@ -205,6 +217,8 @@ impl Service {
             endpoints: webhooks::Endpoints::default(),
             deliveries: webhooks::Queue::default(),
             clock: schedules::Clock::default(),
+            keys: idempotency::Keys::default(),
+            rules: Mutex::default(),
             stopping: AtomicBool::new(false),
             lock,
             options,

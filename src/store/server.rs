@@ -10,8 +10,10 @@ use crate::domain::{Digest, Timestamp};
 
 use super::{StoreError, folder};
 
+mod api;
 mod ops;
 
+pub use api::{AnswerRow, RecordQuery, RecordRow};
 pub use ops::{DeliveryRow, ScheduleRow, WebhookRow};
 
 const LAYOUT: i64 = 1;
@@ -39,9 +41,6 @@ CREATE INDEX dream_created ON dream (workspace, created, id);
 CREATE INDEX dream_status ON dream (status, created, id);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE TABLE idempotency (
-    workspace TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT,
-    PRIMARY KEY (workspace, key)) WITHOUT ROWID;
 CREATE TABLE delivery (
     id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, created INTEGER NOT NULL, next INTEGER, attempts INTEGER NOT NULL,
     state TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
@@ -186,6 +185,7 @@ impl ServerDb {
             }
         }
         connection.execute_batch(ops::SCHEMA)?;
+        connection.execute_batch(api::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

@@ -183,6 +183,19 @@ PYTHON
 (cd copy2 && ! "$WORK/blocks/5" > /dev/null) || { echo "block 5 accepts a changed cosignature" >&2; exit 1; }
 ! "$BINARY" verify copy2 --root witnessed-root.json > /dev/null
 
+# Private keys under a passphrase: OpenSSL opens them with it alone, and gives the public key that was exported.
+echo 'EXAMPLE passphrase' > passphrase && echo 'EXAMPLE wrong' > wrong
+"$BINARY" key encrypt --data one --new-passphrase-file passphrase > /dev/null
+openssl pkey -in one/keys/log.pem -passin file:passphrase -pubout | cmp - one-evidence/keys/log.pem
+! openssl pkey -in one/keys/log.pem -passin file:wrong -pubout > /dev/null 2>&1 || { echo "a wrong passphrase opens a key" >&2; exit 1; }
+"$BINARY" rollback 2 --reason 'with a passphrase' --yes --data one --passphrase-fd 3 3< passphrase > /dev/null
+STATUS=0
+"$BINARY" rollback 1 --reason 'without one' --yes --data one --passphrase-file wrong > /dev/null 2>&1 || STATUS=$?
+[ "$STATUS" = 7 ] || { echo "a wrong passphrase ends with $STATUS" >&2; exit 1; }
+"$BINARY" key encrypt --data other --new-passphrase-file passphrase > /dev/null
+"$BINARY" key decrypt --data other --passphrase-file passphrase > /dev/null
+"$BINARY" verify --data other > /dev/null
+
 # The monitor's file convinces Go; a changed one, and one of two checkpoints that can both be true, do not.
 (cd evidence && "$WORK/blocks/6" "$WORK/$FORK")
 for at in 60 200 400 -10 -60; do
