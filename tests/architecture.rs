@@ -43,8 +43,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("service", &["domain", "ingest", "auth", "detect", "gate", "store", "firewall"]),
-    // Handlers parse, call one operation, and render what it answers.
-    ("http", &["domain", "auth", "witness", "service"]),
+    // Handlers parse, call one operation, and render what it answers; the console's pages show text through `report`.
+    ("http", &["domain", "auth", "witness", "report", "service"]),
     ("auditor", &["domain", "auth", "ruleset", "detect", "ledger", "grade", "store", "config"]),
     // Beside the verbs, `cli` renders plans, held items, findings and grades: their types, nothing that decides.
     (

@@ -12,6 +12,7 @@ mod classifier;
 mod cli;
 mod codes;
 mod common;
+mod console;
 mod consolidate;
 mod demo_data;
 mod detect;

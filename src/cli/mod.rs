@@ -42,6 +42,7 @@ pub mod rules;
 pub mod scan;
 pub mod serve;
 pub mod show;
+pub mod user;
 pub mod verify;
 pub mod version;
 pub mod webhook;
@@ -125,6 +126,8 @@ pub enum Command {
     Serve(serve::Args),
     /// API keys of a server
     Key(key::Args),
+    /// People of a server: who logs in to its console
+    User(user::Args),
     /// Who is told of what happens on a server
     Webhook(webhook::Args),
     /// What a server is told, and where each value comes from
@@ -195,6 +198,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Rollback(args) => rollback::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Key(args) => key::run(args, context),
+        Command::User(args) => user::run(args, context),
         Command::Webhook(args) => webhook::run(args, context),
         Command::Config(args) => config::run(args, context),
         Command::Backup(args) => backup::run(args, context),

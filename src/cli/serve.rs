@@ -163,9 +163,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         connections: config.number("server.connections").max(1),
         patience: Duration::from_secs(10),
     };
+    let over_tls = listen.tls.is_some() || config.switch("server.behind_tls_proxy");
     let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), config.number("server.in_flight"))
         .with_quotas(quotas(&config), None)
-        .with_transport(Arc::clone(&transport));
+        .with_transport(Arc::clone(&transport))
+        .secured(over_tls);
     let outcome = runtime.block_on(async {
         let bound = bind(listen).await.map_err(|e| CliError::Listen { verb: "listen", source: e })?;
         let data = bound.data_address().map_err(|e| CliError::Listen { verb: "listen", source: e })?;

@@ -143,6 +143,14 @@ pub enum FirewallError {
         /// The memory in the way.
         by: MemoryPath,
     },
+    /// A decision cannot be taken back any more.
+    #[error("the decision on {id} cannot be taken back: {why}")]
+    NoUndo {
+        /// The item.
+        id: HoldId,
+        /// Why.
+        why: &'static str,
+    },
     /// The memory is no longer what the held write was to replace.
     #[error("{path} was changed since {id} was held")]
     WriteOutdated {
@@ -202,6 +210,7 @@ impl Coded for FirewallError {
             Self::InBatch { .. } => "firewall-in-batch",
             Self::NoMemory { .. } => "firewall-no-memory",
             Self::PathTaken { .. } => "firewall-path-taken",
+            Self::NoUndo { .. } => "firewall-no-undo",
             Self::WriteOutdated { .. } => "firewall-write-outdated",
             Self::Stopped => "firewall-stopped",
             Self::Encoding { .. } => "firewall-encoding",
@@ -253,6 +262,7 @@ impl Coded for FirewallError {
             Self::InBatch { .. } => "begin a new batch",
             Self::NoMemory { .. } => "list the memories and name one of them",
             Self::PathTaken { .. } => "choose another path, or move the other memory first",
+            Self::NoUndo { .. } => "`memgate rollback` puts a store back; a destroyed text can be submitted again",
             Self::WriteOutdated { .. } => "destroy it, and submit the text again if it is still wanted",
             Self::Stopped => "nothing is half-done; run it again",
             Self::Encoding { .. } => "please report this",

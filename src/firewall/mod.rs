@@ -50,7 +50,7 @@ pub use init::InitRequest;
 pub use live::{Actor, Batch, Head, Judged, MemoryRow, MemoryVersionRow, Redacted, VersionOperation, VersionQuery};
 pub use output::{VersionDiff, VersionText, check_out, write_out};
 pub use proofs::ProvenDecision;
-pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
+pub use review::{Decided, Decision as ReviewDecision, DecisionRecord, Preview, UNDO_MS};
 pub use sign::VersionInfo;
 pub use submit::Submitted;
 pub use witnesses::{WitnessEntry, Witnessing};

@@ -201,10 +201,15 @@ impl LiveStores {
         self.folder.join(id)
     }
 
-    /// Makes a store's data folder and opens it.
-    pub(super) fn make(&self, id: &str) -> Result<Arc<LiveStore>, ServiceError> {
+    /// Makes a store's data folder and opens it. These people review beside those of the configuration.
+    pub(super) fn make(&self, id: &str, people: Vec<PrincipalId>) -> Result<Arc<LiveStore>, ServiceError> {
         let mut request = self.request.clone();
         request.store = ledger_name(id);
+        for name in people {
+            if !request.reviewers.contains(&name) {
+                request.reviewers.push(name);
+            }
+        }
         let data = self.data(id);
         let env = self.env();
         self.start(id, move || Firewall::init(&data, request, env))

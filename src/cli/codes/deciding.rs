@@ -124,6 +124,13 @@ pub(super) const PAGES: &[Page] = &[
         "Choose another path, or move the other memory first.",
     ),
     page(
+        "firewall-no-undo",
+        7,
+        "A decision cannot be taken back any more.",
+        "It was made more than ten minutes ago, the item's time ran out, or the store was signed again since.",
+        "Roll the store back with `memgate rollback`, or write over the text; what was destroyed can be submitted again.",
+    ),
+    page(
         "firewall-write-outdated",
         7,
         "A held write no longer fits the memory.",
