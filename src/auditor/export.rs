@@ -9,7 +9,7 @@ use crate::ledger::proof::consistency_text;
 use crate::ledger::{
     self, Age, Body, Checkpoint, LedgerError, Line, Namespace, Note, TrustRoot, VerifiedLog, read_entries,
 };
-use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, StoreError, evidence, folder};
+use crate::store::{Access, DATABASE, DataFolder, SqliteStore, Store as _, StoreError, VersionState, evidence, folder};
 
 /// What explains the folder to whoever gets it.
 const README: &str = include_str!("evidence.md");
@@ -75,6 +75,15 @@ fn trust_files(data: &Path) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         fs::read(&path).map_err(StoreError::io("read", path))
     };
     Ok((read("policy.json")?, read("tlog.policy")?))
+}
+
+/// True when versions are logged that the log's files do not hold yet: whoever opens the folder to write lays them out.
+///
+/// # Errors
+/// Unavailable when another process writes the store, or the database.
+pub fn is_behind(data: &Path) -> Result<bool, StoreError> {
+    let _alone = DataFolder::open(data, Access::Read)?;
+    Ok(!SqliteStore::open_read(&data.join(DATABASE))?.intake()?.is_empty())
 }
 
 /// Writes the evidence of a data folder into a new folder. Everything is verified on the way: what does not verify is
@@ -252,6 +261,10 @@ fn versions(
 ) -> Result<(usize, usize), StoreError> {
     let mut seen: BTreeSet<Digest> = BTreeSet::new();
     let versions = log.history().versions().len();
+    let logged = store.outlines()?.into_iter().filter(|record| record.state == VersionState::Logged).count();
+    if logged > versions {
+        return Err(LedgerError::Missing { what: "a version that the log's files do not hold yet" }.into());
+    }
     for version in log.history().versions() {
         let sequence = version.common().sequence;
         let record = store.version(sequence)?.ok_or(LedgerError::Missing { what: "the manifest of a version" })?;

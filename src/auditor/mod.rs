@@ -7,6 +7,7 @@
 
 pub mod export;
 pub mod stranger;
+pub mod watch;
 
 use std::fs;
 use std::path::Path;

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
 use super::context::write_whole;
-use super::{CliError, Context, Exit, Format, stop};
+use super::{CliError, Context, Exit, Format, stop, store};
 use crate::auditor::export::{self, Options};
 use crate::domain::Digest;
 use crate::report::show_line;
@@ -77,6 +77,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 fn evidence(out: &Path, since: &[PathBuf], without_contents: bool, context: &Context) -> Result<Exit, CliError> {
     refuse_existing(out)?;
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| CliError::read(path, error));
+    if export::is_behind(&context.data)? {
+        store::with(context, |_| Ok(()))?;
+    }
     let since = since.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let made = export::export(&context.data, out, &Options { since, without_contents })?;
     match context.format {

@@ -10,6 +10,7 @@ mod context;
 mod dream_text;
 mod error;
 mod exit;
+mod passphrase;
 mod progress;
 mod recognise;
 mod stop;
@@ -17,6 +18,7 @@ mod store;
 
 pub mod codes;
 
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod completions;
@@ -44,6 +46,7 @@ pub mod user;
 pub mod verify;
 pub mod version;
 pub mod webhook;
+pub mod witness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -107,6 +110,8 @@ pub enum Command {
     Review(review::Args),
     /// Verify keys, log, versions and contents, offline
     Verify(verify::Args),
+    /// Watch a log from outside, and prove a fork
+    Audit(audit::Args),
     /// Write evidence that strangers can check without memgate
     Export(export::Args),
     /// List the signed versions of a store
@@ -137,6 +142,8 @@ pub enum Command {
     Grade(grade::Args),
     /// Watch grades for changes, version by version
     Drift(drift::Args),
+    /// Be a witness of other logs, or have witnesses of a store's own
+    Witness(witness::Args),
     /// Check or show a policy
     Policy(policy::Args),
     /// List, show or check detection rules
@@ -183,6 +190,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Dream(args) => dream::run(args, context),
         Command::Review(args) => review::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Audit(args) => audit::run(args, context),
         Command::Export(args) => export::run(args, context),
         Command::Log(args) => log::run(args, context),
         Command::Diff(args) => diff::run(args, context),
@@ -198,6 +206,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Doctor(args) => doctor::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
+        Command::Witness(args) => witness::run(args, context),
         Command::Policy(args) => policy::run(args, context),
         Command::Rules(args) => rules::run(args, context),
         Command::Bench(args) => bench::run(args, context),

@@ -15,6 +15,7 @@ use super::{CliError, Context, Exit, Format, stop};
 use crate::auth::CredentialRole;
 use crate::config::server::{ServerConfig, Value, WebhookEntry};
 use crate::domain::PrincipalId;
+use crate::firewall::{Firewall, FirewallError};
 use crate::http::{App, Bucket, ListenOptions, Network, Quotas, Subject, bind};
 use crate::service::{Options, Service, WebhookCreate};
 
@@ -126,7 +127,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         return unit::run(args, context);
     }
     let config = ServerConfig::load(&context.data, &args.flags())?;
-    let options = options(&config, &context.data)?;
+    let options = options(&config, &context.data, context)?;
     if matches!(args.command, Some(Command::Init)) {
         return init(options, context);
     }
@@ -195,15 +196,25 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// Ends when the process is asked to stop.
-async fn asked() {
+pub(super) async fn asked() {
     while stop::asked().is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// What the service is told.
-fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
+fn options(config: &ServerConfig, data: &Path, context: &Context) -> Result<Options, CliError> {
     let mut options = Options::new(data);
+    options.outside = super::store::outside(context);
+    // A server asks before it serves, or not at all: nobody sits at its terminal later.
+    let encrypted = |store: std::fs::DirEntry| Firewall::encrypted_keys(&store.path()).is_ok_and(|(some, _)| some > 0);
+    let stores = std::fs::read_dir(data.join("stores")).into_iter().flatten().flatten();
+    if context.passphrase_given || stores.into_iter().any(encrypted) {
+        (context.passphrase.0)().map_err(|source| CliError::from(FirewallError::Passphrase { source }))?;
+        options.outside.encrypt = context.passphrase_given;
+    } else {
+        options.outside.passphrase = None;
+    }
     options.dream_workers = config.number("dreams.workers").clamp(1, 16);
     options.reviewers = config.list("stores.reviewers").iter().map(PrincipalId::new).collect();
     if let Some(path) = config.path("stores.policy") {

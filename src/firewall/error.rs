@@ -39,6 +39,18 @@ pub enum FirewallError {
     /// A memory could not be edited.
     #[error(transparent)]
     Notes(#[from] NotesError),
+    /// The private keys cannot be opened.
+    #[error("the keys of this folder stay closed: {why}")]
+    Locked {
+        /// Why.
+        why: &'static str,
+    },
+    /// The passphrase could not be had.
+    #[error("the passphrase cannot be read")]
+    Passphrase {
+        /// Why.
+        source: std::io::Error,
+    },
     /// There is no signed version yet.
     #[error("the store has no version yet")]
     NoVersion,
@@ -203,6 +215,8 @@ impl Coded for FirewallError {
             Self::Stopped => "firewall-stopped",
             Self::Encoding { .. } => "firewall-encoding",
             Self::Random { .. } => "firewall-random",
+            Self::Locked { .. } => "firewall-locked",
+            Self::Passphrase { .. } => "firewall-passphrase",
         }
     }
     fn family(&self) -> Family {
@@ -253,6 +267,9 @@ impl Coded for FirewallError {
             Self::Stopped => "nothing is half-done; run it again",
             Self::Encoding { .. } => "please report this",
             Self::Random { .. } => "try again",
+            Self::Locked { .. } | Self::Passphrase { .. } => {
+                "give the passphrase on the terminal, or with --passphrase-file or --passphrase-fd"
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! For: the hosted memory API under `/v1`, memgate's own under `/api/v1`, the admin listener.
 //! In: HTTP requests. Out: JSON, event streams.
-//! May touch: `domain`, `auth`, `report`, `service`; the network.
+//! May touch: `domain`, `auth`, `report`, `witness`, `service`; the network.
 //! Never: decides; echoes what the gate kept out; answers 5xx for what is merely not served.
 
 mod admin;
@@ -15,6 +15,7 @@ mod listen;
 mod once;
 mod outbound;
 mod rates;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,8 +30,9 @@ use tokio::sync::Semaphore;
 use crate::service::{Caller, Service, ServiceError};
 
 pub use listen::{Bound, ListenOptions, Tls, bind};
-pub use outbound::{BadNetwork, Network, Outbound};
+pub use outbound::{BadNetwork, Network, Outbound, Plain};
 pub use rates::{Bucket, Clock, Quotas, Subject};
+pub use witness::{BoundWitness, WitnessClock, asker, bind_witness, router as witness_router};
 
 use error::ApiError;
 use extract::Auth;

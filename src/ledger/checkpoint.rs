@@ -313,6 +313,14 @@ impl VerifiedCheckpoint {
     pub const fn witnesses(&self) -> usize {
         self.witnesses
     }
+    /// Who else saw the log, in a word.
+    pub fn witnessed(&self) -> String {
+        match self.witnesses {
+            0 => "unwitnessed".to_owned(),
+            1 => "1 witness".to_owned(),
+            number => format!("{number} witnesses"),
+        }
+    }
     /// Who else saw the log, in words for a report.
     pub fn seen_by(&self) -> String {
         match (self.witnesses, self.cosigned_at_s) {
@@ -332,18 +340,10 @@ impl VerifiedCheckpoint {
 
 /// Compares any two verified checkpoints of one log, in either order.
 ///
-/// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Fork`]. Keep [`fork_evidence`] of a fork.
+/// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Fork`]. Keep [`super::ForkEvidence`] of a fork.
 pub fn compare(a: &VerifiedCheckpoint, b: &VerifiedCheckpoint, proof: &[Digest]) -> Result<(), LedgerError> {
     let (old, new) = if a.body.size <= b.body.size { (a, b) } else { (b, a) };
     new.body.follows(&old.body, proof)
-}
-
-/// Both signed notes and the proof that does not join them, as one text file.
-///
-/// Two notes of one log that cannot be reconciled are by themselves evidence against the log's key.
-pub fn fork_evidence(old_note: &str, new_note: &str, proof: &[Digest]) -> String {
-    let proof: String = proof.iter().map(|hash| BASE64.encode(&hash.0) + "\n").collect();
-    format!("memgate fork evidence v1\n\n{old_note}\n{new_note}\n{proof}")
 }
 
 /// Log keys, witness keys and the quorum rule: the file `tlog.policy`.

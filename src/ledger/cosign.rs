@@ -44,7 +44,8 @@ impl AddCheckpoint {
             return Err(refuse("too many hashes"));
         }
         Note::parse(note.as_bytes())?;
-        Ok(Self { old, proof, note: note.to_owned() })
+        let read = Self { old, proof, note: note.to_owned() };
+        if read.to_text() == text { Ok(read) } else { Err(refuse("not in its one form")) }
     }
     /// The request's body.
     pub fn to_text(&self) -> String {
@@ -242,6 +243,7 @@ mod tests {
             good.replacen("old 3\n", "", 1),
             good.replacen("old 3\n", "old 3\nAAAA\n", 1),
             good.replacen("\n\n", "\n", 1),
+            good.replacen("=\n", "=\r\n", 1),
             String::new(),
         ] {
             assert!(AddCheckpoint::parse(bad.as_bytes()).is_err(), "{bad:?}");

@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod cosign;
 pub mod envelope;
 pub mod error;
+pub mod fork;
 pub mod key;
 pub mod manifest;
 pub mod policy;
@@ -36,6 +37,7 @@ pub use checkpoint::{Age, Checkpoint, LogKey, Note, TlogPolicy, VKey, VerifiedCh
 pub use cosign::{AddCheckpoint, Asker, Refusal};
 pub use envelope::Envelope;
 pub use error::{LedgerError, StorageError};
+pub use fork::ForkEvidence;
 pub use intake::{Record, read_log_with};
 pub use key::{KeyId, PublicKey, SigningKey, TestKeys};
 pub use manifest::{Head, Label, Line, Manifest, Salt};

@@ -79,7 +79,11 @@ pub fn consistency_text(proof: &[Digest]) -> String {
 ///
 /// Errors: refused, [`LedgerError::Format`].
 pub fn parse_consistency(text: &str) -> Result<Vec<Digest>, LedgerError> {
-    parse_hashes(text.lines())
+    // Not `lines()`, which would let a carriage return pass.
+    match text {
+        "" => Ok(Vec::new()),
+        text => parse_hashes(text.strip_suffix('\n').unwrap_or(text).split('\n')),
+    }
 }
 
 fn parse_hashes<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<Digest>, LedgerError> {

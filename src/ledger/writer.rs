@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::bundle::{read_records, write_entry, write_record};
-use super::checkpoint::{Age, Checkpoint, LogKey, Note};
+use super::checkpoint::{Age, Checkpoint, LogKey, Note, VerifiedCheckpoint};
 use super::cosign::{self, Asker, Seen};
 use super::policy::Trust;
 use super::proof::LogProof;
@@ -313,23 +313,38 @@ impl<S: LogStorage> LogWriter<S> {
     /// Step 6: what witnesses say, the public checkpoint, and the partial tiles that full ones have replaced.
     fn publish(&mut self) -> Result<(), LedgerError> {
         let Some(head) = self.head.clone() else { return Ok(()) };
-        let tlog = self.log.history().trust().tlog();
-        if let Some(published) = self.storage.published()?.filter(|bytes| bytes.starts_with(&head))
-            && let Ok(verified) = Note::parse(&published)?.verify(tlog, Age::Archive)
-        {
-            self.log.seal(String::from_utf8_lossy(&published).into_owned(), verified);
-            return Ok(());
-        }
+        let tlog = self.log.history().trust().tlog().clone();
+        let published = self.storage.published()?.filter(|bytes| bytes.starts_with(&head));
+        let verified = |bytes: &[u8]| Note::parse(bytes).and_then(|note| note.verify(&tlog, Age::Archive));
+        let standing = published.and_then(|bytes| {
+            let seen = verified(&bytes).ok()?;
+            Some((String::from_utf8_lossy(&bytes).into_owned(), seen))
+        });
+        let everybody = tlog.addresses().count();
+        let complete = |seen: &VerifiedCheckpoint| self.asker.is_none() || seen.witnesses() >= everybody;
+        let standing = match standing {
+            Some((note, seen)) if complete(&seen) => {
+                self.log.seal(note, seen);
+                return Ok(());
+            }
+            standing => standing,
+        };
         let mut note = String::from_utf8_lossy(&head).into_owned();
         let mut found = 0;
         if let Some(asker) = &self.asker {
-            let tlog = tlog.clone();
             let lines = cosign::gather(asker, &tlog, &note, self.log.tree(), &mut self.seen)?;
             found = lines.len();
             note.extend(lines);
         }
-        let tlog = self.log.history().trust().tlog();
-        let verified = Note::parse(note.as_bytes())?.verify(tlog, Age::Archive).map_err(|error| match error {
+        let fresh = verified(note.as_bytes());
+        // What witnesses signed before is not given up because one of them does not answer now.
+        if let Some((note, seen)) = standing
+            && fresh.as_ref().is_ok_and(|fresh| fresh.witnesses() <= seen.witnesses())
+        {
+            self.log.seal(note, seen);
+            return Ok(());
+        }
+        let verified = fresh.map_err(|error| match error {
             LedgerError::Quorum => LedgerError::Waiting { found },
             error => error,
         })?;

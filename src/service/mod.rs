@@ -38,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::auth::Scope;
 use crate::domain::{Digest, PrincipalId, Timestamp};
+pub use crate::firewall::{Outside, Send};
 use crate::store::{ServerDb, StoreError, folder};
 
 pub use crate::gate::review::REASONS;
@@ -93,6 +94,8 @@ pub struct Options {
     pub dangerous_unscanned: bool,
     /// How failed deliveries of webhooks are tried again.
     pub webhook_retry: Retry,
+    /// What stores may ask of the world: witnesses.
+    pub outside: Outside,
     /// How long a text has to be on a reviewer's screen before a release, in permille of the default.
     pub review_dwell_permille: u32,
 }
@@ -110,6 +113,7 @@ impl Options {
             dream_workers: 1,
             dangerous_unscanned: false,
             webhook_retry: Retry::default(),
+            outside: Outside::default(),
             review_dwell_permille: 1000,
         }
     }

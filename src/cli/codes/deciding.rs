@@ -228,4 +228,18 @@ pub(super) const PAGES: &[Page] = &[
         "Somebody wrote to the database from outside, or the disk failed.",
         "Run 'memgate verify', and restore the data folder from a backup.",
     ),
+    page(
+        "firewall-locked",
+        7,
+        "The private keys of this folder cannot be opened.",
+        "They are encrypted, and the passphrase is missing or wrong, or a key file is damaged.",
+        "Give the passphrase on the terminal, or with --passphrase-file or --passphrase-fd.",
+    ),
+    page(
+        "firewall-passphrase",
+        7,
+        "The passphrase cannot be read.",
+        "The file is missing, empty or too long, or there is no terminal to ask on.",
+        "Give the passphrase on the terminal, or with --passphrase-file or --passphrase-fd.",
+    ),
 ];

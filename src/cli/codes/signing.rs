@@ -451,4 +451,32 @@ pub(super) const PAGES: &[Page] = &[
         "An old copy of the log was put back, or somebody rewrote it.",
         "Stop writing, and compare the log with what the witness saw; remove the witness only if it is the one that is wrong.",
     ),
+    page(
+        "witness-busy",
+        10,
+        "Another process is this witness.",
+        "Two witnesses with one key could sign two histories of one log.",
+        "Stop the other process, or make a witness of its own.",
+    ),
+    page(
+        "witness-damaged",
+        6,
+        "A witness's record of a log does not read back under its own signature.",
+        "Without it, it could sign a second history; so it signs nothing for this log.",
+        "Restore the record from a copy that is not older than the last cosignature of the log.",
+    ),
+    page(
+        "witness-missing",
+        3,
+        "There is no witness's folder here.",
+        "It was not made yet, or is somewhere else.",
+        "Make one with 'memgate witness init', or name it with --dir.",
+    ),
+    page(
+        "audit-unreachable",
+        5,
+        "The log or its trust files cannot be read.",
+        "Nothing answers, or there is no log at that place; nothing was seen, so nothing is wrong or right yet.",
+        "Check the folder or address; a log that stays away for long should worry you.",
+    ),
 ];
