@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # All tests of memgate, from a clean checkout.
 #
-#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo, official SDKs
+#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo, official SDKs,
+#                           the console in a browser
 #   tests/run.sh --quick    format, lints, tests only
 #
-# Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler, Python and node when they are
-# missing.
+# Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler, Python, node and Chromium when they
+# are missing.
 # Every step prints its name and its time; the first failing step ends the run with its exit code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +17,7 @@ QUICK=0
 for argument in "$@"; do
   case "$argument" in
     --quick) QUICK=1 ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "tests/run.sh: unknown option $argument (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -103,5 +104,6 @@ if [ "$QUICK" = 0 ]; then
   step "release build" cargo build --locked --release
   step "demo" demo
   step "official SDKs" tests/sdk/run.sh target/release/memgate
+  step "console in a browser" tests/console/run.sh target/release/memgate
 fi
 echo "== all steps ok, $SECONDS s"
