@@ -8,8 +8,8 @@ use data_encoding::HEXLOWER;
 use memgate::domain::Coded as _;
 use memgate::ledger::tree::{Tile, Tree, leaf_hash};
 use memgate::ledger::{
-    Age, Envelope, LedgerError, LogKey, LogStorage, LogWriter, Manifest, Namespace, OpenOptions, SigningKey,
-    StorageError, TestKeys, TlogPolicy, Trust, TrustPolicy, fsck, read_entries, read_log,
+    Age, Envelope, LedgerError, LogKey, LogStorage, LogWriter, Manifest, Namespace, OpenOptions, Record, SigningKey,
+    StorageError, TestKeys, TlogPolicy, Trust, TrustPolicy, fsck, read_entries, read_log, read_log_with,
 };
 use memgate::store::logdir::LogDir;
 
@@ -41,7 +41,7 @@ fn options() -> OpenOptions {
     let leaves = |n: u8| {
         Manifest::parse(&std::fs::read(golden(&format!("versions/{n}/manifest"))).unwrap()).unwrap().leaf_hashes()
     };
-    OpenOptions { floor: None, leaves: (1..=4).map(leaves).collect() }
+    OpenOptions { floor: None, leaves: (1..=4).map(leaves).collect(), ..OpenOptions::default() }
 }
 fn open<S: LogStorage>(storage: S) -> Result<LogWriter<S>, LedgerError> {
     LogWriter::open(storage, log_key(), trust(), options())
@@ -188,6 +188,132 @@ fn a_failure_after_any_step_loses_nothing_and_forks_nothing() {
     assert!(survive_every_fault(250, 6, true) >= 6);
 }
 
+fn open_with<S: LogStorage>(storage: S, records: &[Vec<u8>]) -> Result<LogWriter<S>, LedgerError> {
+    LogWriter::open(storage, log_key(), trust(), OpenOptions { intake: records.to_vec(), ..options() })
+}
+
+/// Logs batches by records, lays them out now and then, and fails at every step; what was kept is in the log afterwards.
+fn records_survive_every_fault(first: usize, batches: &[usize], persists: bool) -> usize {
+    let all = entries();
+    let mut faults = 0;
+    for at in 0..200 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = open(LogDir::create(folder.path()).unwrap()).unwrap();
+        writer.append(&all[..first]).unwrap();
+        drop(writer);
+
+        let fuse = Rc::new(Cell::new(None));
+        let faulty =
+            |persists| Faulty { inner: LogDir::create(folder.path()).unwrap(), fuse: Rc::clone(&fuse), persists };
+        let mut writer = open(faulty(persists)).unwrap();
+        fuse.set(Some(at));
+        // What the caller keeps: its own write may fail, too, before or after it was done.
+        let mut records: Vec<Vec<u8>> = Vec::new();
+        let mut end = first;
+        let mut run = || -> Result<(), LedgerError> {
+            for (number, size) in batches.iter().enumerate() {
+                let batch = &all[end..end + size];
+                writer.append_kept(batch, |record: &Record| {
+                    assert_eq!(record.first, end as u64);
+                    let fails = fuse.get() == Some(0);
+                    fuse.set(fuse.get().and_then(|left| left.checked_sub(1)));
+                    if !fails || persists {
+                        records.push(record.bytes.clone());
+                        end += size;
+                    }
+                    if fails { Err(LedgerError::CannotSign { why: "injected" }) } else { Ok(()) }
+                })?;
+                assert_eq!(writer.log()?.history().len(), end as u64);
+                if number % 2 == 1 {
+                    writer.lay_out()?;
+                    assert_eq!(writer.laid_out(), end as u64);
+                }
+            }
+            Ok(())
+        };
+        let failed = run().is_err();
+        assert!(!failed || writer.log().is_err(), "a writer that failed answers nothing until it is opened again");
+        drop(writer);
+
+        // Whoever reads now, reads it all.
+        let dir = LogDir::read_only(folder.path());
+        let read = read_log_with(&dir, &trust(), Age::Archive, options().leaves, &records).unwrap();
+        assert_eq!(read.history().len(), end as u64, "fault {at}");
+        // A crash during recovery, then recovery of that.
+        fuse.set(Some(at % 7));
+        let _ = open_with(faulty(!persists), &records);
+        fuse.set(None);
+        let mut writer = open_with(faulty(false), &records).unwrap();
+        assert_eq!(writer.log().unwrap().history().len(), end as u64);
+        assert_eq!(writer.laid_out(), end as u64, "opening lays out");
+        writer.append(&all[end..end + 3]).unwrap();
+        drop(writer);
+        assert_equals_a_rebuild(folder.path(), &all[..end + 3]);
+        // Records that were not forgotten are no harm.
+        drop(open_with(LogDir::create(folder.path()).unwrap(), &records).unwrap());
+        assert_equals_a_rebuild(folder.path(), &all[..end + 3]);
+        if !failed {
+            break;
+        }
+        faults += 1;
+    }
+    faults
+}
+
+#[test]
+fn what_was_kept_as_a_record_is_in_the_log_whatever_fails() {
+    for persists in [false, true] {
+        assert!(records_survive_every_fault(0, &[5, 5, 5], persists) >= 7);
+    }
+    // Over the end of a bundle, where partial files go.
+    assert!(records_survive_every_fault(250, &[3, 5], true) >= 10);
+}
+
+#[test]
+fn a_record_that_was_changed_or_left_out_is_refused() {
+    let all = entries();
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = open(LogDir::create(folder.path()).unwrap()).unwrap();
+    writer.append(&all[..5]).unwrap();
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    for at in [5, 9, 12] {
+        let keep = |record: &Record| {
+            records.push(record.bytes.clone());
+            Ok::<(), LedgerError>(())
+        };
+        writer.append_kept(&all[at..if at == 9 { 12 } else { at + 4 }], keep).unwrap();
+    }
+    drop(writer);
+    let read = |records: &[Vec<u8>]| {
+        let dir = LogDir::read_only(folder.path());
+        read_log_with(&dir, &trust(), Age::Archive, options().leaves, records).map(|log| log.history().len())
+    };
+    let refused = |records: &[Vec<u8>], what: &str| {
+        assert!(matches!(read(records), Err(LedgerError::ReadOnly { file, .. }) if file == "intake"), "{what}");
+        let opened = open_with(LogDir::create(folder.path()).unwrap(), records);
+        assert!(matches!(opened, Err(LedgerError::ReadOnly { file, .. }) if file == "intake"), "{what}");
+    };
+    assert_eq!(read(&records).unwrap(), 16);
+    assert_eq!(read(&records[..2]).unwrap(), 12, "whatever was not kept was not logged");
+    refused(&records[1..], "the first one is gone");
+    refused(&[records[0].clone(), records[2].clone()], "one in between is gone");
+    for at in (0..records[1].len()).step_by(97).chain([0, 7, 8, 15]) {
+        let mut changed = records.clone();
+        changed[1][at] ^= 0x10;
+        assert!(read(&changed).is_err(), "byte {at}");
+        assert!(open_with(LogDir::create(folder.path()).unwrap(), &changed).is_err(), "byte {at}");
+    }
+    let mut cut = records.clone();
+    cut[2].truncate(40);
+    refused(&cut, "cut short");
+    // Another history under the same key: entries of a record that the files have already.
+    let mut other = records[0].clone();
+    other[7] = 1;
+    refused(&[other], "it says other entries at indices that are taken");
+    drop(open_with(LogDir::create(folder.path()).unwrap(), &records).unwrap());
+    assert_equals_a_rebuild(folder.path(), &all[..16]);
+}
+
 #[test]
 fn random_batches_equal_a_rebuild() {
     let all = entries();
@@ -277,7 +403,7 @@ fn a_torn_write_ahead_record_is_dropped_and_a_flipped_one_is_not_replayed() {
         .unwrap();
         other.append(&all[..5]).unwrap();
         let mut faulty = other.into_storage();
-        faulty.fuse = Rc::new(Cell::new(Some(2)));
+        faulty.fuse = Rc::new(Cell::new(Some(3)));
         let mut other = open(faulty).unwrap_or_else(|error| panic!("{error}"));
         let _ = other.append(&all[5..10]);
         let record = other.into_storage().read_wal().unwrap();

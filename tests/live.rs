@@ -1,6 +1,7 @@
 //! Writes in batches: one signed version, one row a changed memory, whole writes held, the head that is served.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use memgate::auditor;
 use memgate::auth::{Principal, Role};
@@ -72,7 +73,7 @@ fn rows(firewall: &Firewall) -> Vec<MemoryVersionRow> {
     firewall.memory_versions(&VersionQuery::default()).unwrap()
 }
 
-fn good(data: &std::path::Path) {
+fn good(data: &Path) {
     let report = auditor::verify(data, None, at(9)).unwrap();
     assert!(report.is_good(), "{:#?}", report.problems);
 }
@@ -344,62 +345,127 @@ fn an_older_database_does_not_bring_erased_content_back_unseen() {
     assert!(report.problems.iter().any(|problem| problem.code == "E_REDACTION"), "{:#?}", report.problems);
 }
 
-/// Lays a folder where a file is to be written: that step of a commit fails, as on a disk that is full.
+/// Changes of every kind on top of two memories; tells whether they were committed.
+fn change(firewall: &mut Firewall) -> Result<(), memgate::firewall::FirewallError> {
+    let scanned = [("/a.md", "The office opens at ten.\n"), ("/c.md", "Deploys happen on Tuesdays.\n")]
+        .map(|(at, text)| write(firewall, at, text));
+    let mut batch = firewall.batch()?;
+    for scanned in scanned {
+        assert!(is_admitted(&batch.put(&agent(), key("k"), scanned, None)?));
+    }
+    assert!(batch.delete(key("k"), &path("/b.md"))?);
+    batch.commit().map(|_| ())
+}
+
+fn two_memories(data: &Path) -> Firewall {
+    let mut firewall = init(data);
+    batch(&mut firewall, &[("/a.md", "The office opens at nine.\n", None), ("/b.md", "Mia likes tea.\n", None)]);
+    firewall
+}
+
+fn reopen(data: &Path) -> Firewall {
+    Firewall::open(data, memgate::firewall::Env::dangerous_fixed(at(1))).unwrap()
+}
+
+/// And work goes on.
+fn goes_on(mut firewall: Firewall, data: &Path, step: &str) {
+    let judged = batch(&mut firewall, &[("/d.md", "Invoices are numbered by year.\n", None)]);
+    assert!(is_admitted(&judged[0]), "{step}");
+    firewall.close().unwrap();
+    good(data);
+}
+
+/// Each table that a commit writes to refuses the write, as on a disk that is full.
 #[test]
-fn a_commit_that_fails_at_any_step_is_whole_or_gone_after_the_next_start() {
-    for (step, whole) in [
-        ("ledger/state/wal", false),
-        ("ledger/log/tile/entries", true),
-        ("ledger/log/tile/0", true),
-        ("ledger/state/head", true),
-        ("ledger/log/checkpoint", true),
-    ] {
+fn a_commit_that_the_database_refuses_leaves_nothing() {
+    for table in ["object", "version", "memory_version", "intake"] {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let mut firewall = init(&data);
-        batch(&mut firewall, &[("/a.md", "The office opens at nine.\n", None), ("/b.md", "Mia likes tea.\n", None)]);
+        let mut firewall = two_memories(&data);
         let before = (ids(&firewall.live_head().unwrap()), rows(&firewall));
+        let other = rusqlite::Connection::open(data.join("memgate.db")).unwrap();
+        let refuse = format!("CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END");
+        other.execute_batch(&refuse).unwrap();
+        assert!(change(&mut firewall).is_err(), "{table}");
+        drop(firewall);
+        other.execute_batch("DROP TRIGGER full").unwrap();
+        drop(other);
+        let mut firewall = reopen(&data);
+        assert_eq!((ids(&firewall.live_head().unwrap()), rows(&firewall)), before, "{table}");
+        goes_on(firewall, &data, table);
+    }
+}
+
+/// Lays a folder where a file of the log is to be written: laying the log out fails there, after the commit.
+#[test]
+fn a_log_that_cannot_be_laid_out_loses_nothing_that_was_committed() {
+    for step in ["ledger/log/tile/entries", "ledger/log/tile/0", "ledger/state/head", "ledger/log/checkpoint"] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut firewall = two_memories(&data);
+        firewall.lay_out().unwrap();
         let (target, kept) = (data.join(step), data.join("kept"));
         let is_folder = target.is_dir();
-        if target.exists() {
-            std::fs::rename(&target, &kept).unwrap();
-        }
+        std::fs::rename(&target, &kept).unwrap();
         if is_folder {
             std::fs::write(&target, "").unwrap()
         } else {
             std::fs::create_dir(&target).unwrap()
         }
-        let scanned = [("/a.md", "The office opens at ten.\n"), ("/c.md", "Deploys happen on Tuesdays.\n")]
-            .map(|(at, text)| write(&firewall, at, text));
+        change(&mut firewall).unwrap();
+        assert!(firewall.is_behind());
+        assert!(firewall.lay_out().is_err(), "{step}");
+        let more = write(&firewall, "/e.md", "The canteen opens at noon.\n");
         let mut batch = firewall.batch().unwrap();
-        for scanned in scanned {
-            assert!(is_admitted(&batch.put(&agent(), key("k"), scanned, None).unwrap()));
-        }
-        assert!(batch.delete(key("k"), &path("/b.md")).unwrap());
-        assert!(batch.commit().is_err(), "{step}");
+        assert!(is_admitted(&batch.put(&agent(), key("k"), more, None).unwrap()));
+        assert!(batch.commit().is_err(), "{step}: nothing goes on before it is opened again");
         drop(firewall);
         if is_folder {
             std::fs::remove_file(&target).unwrap()
         } else {
             std::fs::remove_dir(&target).unwrap()
         }
-        if kept.exists() {
-            std::fs::rename(&kept, &target).unwrap();
+        std::fs::rename(&kept, &target).unwrap();
+        // Whoever only reads reads it all, before and after it was opened to write.
+        for round in 0..2 {
+            let reader = Firewall::open_read(&data, memgate::firewall::Env::dangerous_fixed(at(1))).unwrap();
+            assert_eq!(reader.versions().unwrap().len(), 2, "{step}");
+            let paths: Vec<String> =
+                reader.recall(2).unwrap().memories().iter().map(|memory| memory.path().to_string()).collect();
+            assert_eq!((paths, rows(&reader).len()), (vec!["/a.md".to_owned(), "/c.md".to_owned()], 5), "{step}");
+            drop(reader);
+            let report = auditor::verify(&data, None, at(9)).unwrap();
+            let problems: Vec<&str> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
+            // The files say what they are; nothing of the content is wrong.
+            assert!(problems.iter().all(|code| ["seal-unfinished", "log-damaged"].contains(code)), "{problems:?}");
+            if round == 0 {
+                drop(reopen(&data));
+            }
         }
-        let mut firewall = Firewall::open(&data, memgate::firewall::Env::dangerous_fixed(at(1))).unwrap();
-        let after = (ids(&firewall.live_head().unwrap()), rows(&firewall));
-        if whole {
-            let paths: Vec<&str> = after.0.keys().map(String::as_str).collect();
-            assert_eq!((paths, after.1.len()), (vec!["/a.md", "/c.md"], 5), "{step}");
-        } else {
-            assert_eq!(after, before, "{step}");
-        }
-        // And work goes on.
-        let judged = self::batch(&mut firewall, &[("/d.md", "Invoices are numbered by year.\n", None)]);
-        assert!(is_admitted(&judged[0]), "{step}");
-        firewall.close().unwrap();
-        good(&data);
+        goes_on(reopen(&data), &data, step);
     }
+}
+
+#[test]
+fn a_server_that_died_behind_its_log_is_read_and_verified_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut firewall = two_memories(&data);
+    change(&mut firewall).unwrap();
+    assert!(firewall.is_behind());
+    drop(firewall);
+    let codes = |report: auditor::AuditReport| -> Vec<String> {
+        report.problems.into_iter().map(|problem| problem.code).collect()
+    };
+    assert_eq!(codes(auditor::verify(&data, None, at(9)).unwrap()), ["seal-unfinished"]);
+    // A record that is gone takes its version's place in the log with it: that is seen.
+    let connection = rusqlite::Connection::open(data.join("memgate.db")).unwrap();
+    connection.execute_batch("CREATE TABLE kept AS SELECT * FROM intake; DELETE FROM intake").unwrap();
+    assert!(codes(auditor::verify(&data, None, at(9)).unwrap()).len() > 1);
+    assert!(Firewall::open(&data, memgate::firewall::Env::dangerous_fixed(at(1))).is_err());
+    connection.execute_batch("INSERT INTO intake SELECT * FROM kept; DROP TABLE kept").unwrap();
+    drop(connection);
+    goes_on(reopen(&data), &data, "whole");
 }
 
 #[test]
@@ -461,7 +527,7 @@ fn a_store_of_the_first_layout_gets_its_rows_when_it_is_opened_to_write() {
     let connection = rusqlite::Connection::open(data.join("memgate.db")).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE memory_version; DELETE FROM document WHERE kind = 'state' AND id = 'rows';
+            "DROP TABLE memory_version; DROP TABLE intake; DELETE FROM document WHERE kind = 'state' AND id = 'rows';
              PRAGMA user_version = 1;",
         )
         .unwrap();

@@ -18,6 +18,7 @@ mod demo_data;
 mod detect;
 mod disguises;
 mod drift;
+mod evidence;
 mod fuzz_replay;
 mod gate;
 mod grade;

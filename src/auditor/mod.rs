@@ -2,8 +2,11 @@
 //!
 //! For: names every changed byte. In: a data folder. Out: [`AuditReport`].
 //! May touch: everything that keeps or verifies records; clock and store are passed in.
-//! Never: repairs, writes, or stops at the first problem when it can name more.
+//! Never: repairs, writes to what it looks at, or stops at the first problem when it can name more.
 #![expect(clippy::disallowed_methods, reason = "the auditor reads the data folder")]
+
+pub mod export;
+pub mod stranger;
 
 use std::fs;
 use std::path::Path;
@@ -116,7 +119,8 @@ pub fn verify(data: &Path, policy: Option<&str>, now: Timestamp) -> Result<Audit
     }
     let store = SqliteStore::open_read(&data.join(DATABASE));
     let leaves = store.as_ref().ok().and_then(|store| evidence::leaves(store).ok()).unwrap_or_default();
-    let log = log(data, &trust, leaves, &mut report);
+    let intake = store.as_ref().ok().and_then(|store| store.intake().ok()).unwrap_or_default();
+    let log = log(data, &trust, leaves, &intake, &mut report);
     match store {
         Ok(store) => database(&store, log.as_ref(), &mut report),
         Err(error) => {
@@ -146,7 +150,13 @@ fn seal(folder: &DataFolder, trust: &Trust, report: &mut AuditReport) -> Result<
     Ok(())
 }
 
-fn log(data: &Path, trust: &Trust, leaves: Vec<Vec<Digest>>, report: &mut AuditReport) -> Option<VerifiedLog> {
+fn log(
+    data: &Path,
+    trust: &Trust,
+    leaves: Vec<Vec<Digest>>,
+    intake: &[Vec<u8>],
+    report: &mut AuditReport,
+) -> Option<VerifiedLog> {
     let before = report.problems.len();
     let folder = evidence::log_folder(data);
     match ledger::fsck(&folder, trust, leaves.clone()) {
@@ -165,8 +175,11 @@ fn log(data: &Path, trust: &Trust, leaves: Vec<Vec<Digest>>, report: &mut AuditR
         }
         Err(error) => report.problem(&error, error.vector_code(), "ledger/log"),
     }
-    match ledger::read_log(&folder, trust, Age::Archive, leaves) {
+    match ledger::read_log_with(&folder, trust, Age::Archive, leaves, intake) {
         Ok(log) => {
+            if let Some(checkpoint) = log.checkpoint() {
+                report.witnesses = checkpoint.seen_by();
+            }
             let entries = usize::try_from(log.history().len()).unwrap_or(usize::MAX);
             let versions = log.history().versions().len();
             let detail = format!("{}, {}, one signed tree", count(entries, "entry"), count(versions, "version"));

@@ -142,9 +142,11 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("ingest-", Exit::Incomplete),
     ("ledger-poisoned", Exit::Incomplete),
     ("ledger-storage", Exit::Incomplete),
+    ("ledger-waiting", Exit::Incomplete),
     ("store-", Exit::Incomplete),
     // What a server's operation answers.
     ("service-", Exit::Refused),
+    ("service-key-running", Exit::Incomplete),
     ("service-limited", Exit::Incomplete),
     ("service-unavailable", Exit::Incomplete),
     // Evidence that does not verify.

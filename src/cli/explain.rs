@@ -28,6 +28,8 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
     let name = args.name.trim();
+    // The type of a problem that the server's API answers.
+    let name = name.strip_prefix("https://memgate.example/problems/").unwrap_or(name);
     match name {
         "exit-codes" => return exit_codes(context),
         "codes" => return list("memgate/codes/1", codes::all().map(|page| (page.code, page.meaning)), context),

@@ -29,6 +29,7 @@ pub mod doctor;
 pub mod dream;
 pub mod drift;
 pub mod explain;
+pub mod export;
 pub mod grade;
 pub mod init;
 pub mod key;
@@ -107,6 +108,8 @@ pub enum Command {
     Review(review::Args),
     /// Verify keys, log, versions and contents, offline
     Verify(verify::Args),
+    /// Write evidence that strangers can check without memgate
+    Export(export::Args),
     /// List the signed versions of a store
     Log(log::Args),
     /// What one version changed against another
@@ -181,6 +184,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Dream(args) => dream::run(args, context),
         Command::Review(args) => review::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Log(args) => log::run(args, context),
         Command::Diff(args) => diff::run(args, context),
         Command::Show(args) => show::run(args, context),

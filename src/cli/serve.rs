@@ -15,7 +15,7 @@ use super::{CliError, Context, Exit, Format, stop};
 use crate::auth::CredentialRole;
 use crate::config::server::{ServerConfig, Value, WebhookEntry};
 use crate::domain::PrincipalId;
-use crate::http::{App, ListenOptions, Network, bind};
+use crate::http::{App, Bucket, ListenOptions, Network, Quotas, Subject, bind};
 use crate::service::{Options, Service, WebhookCreate};
 
 mod unit;
@@ -163,7 +163,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         patience: Duration::from_secs(10),
     };
     let over_tls = listen.tls.is_some() || config.switch("server.behind_tls_proxy");
-    let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), 4096).secured(over_tls);
+    let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), config.number("server.in_flight"))
+        .with_quotas(quotas(&config), None)
+        .with_transport(Arc::clone(&transport))
+        .secured(over_tls);
     let outcome = runtime.block_on(async {
         let bound = bind(listen).await.map_err(|e| CliError::Listen { verb: "listen", source: e })?;
         let data = bound.data_address().map_err(|e| CliError::Listen { verb: "listen", source: e })?;
@@ -239,6 +242,15 @@ fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
 fn address(config: &ServerConfig, key: &str) -> Result<SocketAddr, CliError> {
     let text = config.text(key).unwrap_or_default();
     text.parse().map_err(|_| CliError::Usage(format!("{key} is not an address such as 127.0.0.1:7878")))
+}
+
+/// How many requests one credential, workspace or agent may send in a minute.
+fn quotas(config: &ServerConfig) -> Quotas {
+    let all = Subject::ALL.into_iter().flat_map(|subject| Bucket::ALL.map(|bucket| (subject, bucket)));
+    all.fold(Quotas::NONE, |quotas, (subject, bucket)| {
+        let key = format!("limits.{}_per_{}", bucket.name(), subject.name());
+        quotas.with(subject, bucket, u64::try_from(config.number(&key)).unwrap_or(u64::MAX))
+    })
 }
 
 /// The schedules of the configuration, as the API takes them.

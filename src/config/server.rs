@@ -44,7 +44,7 @@ pub struct Key {
     pub kind: Kind,
     /// The built-in value, as it would be written; empty for none.
     pub default: &'static str,
-    /// The flag of `memgate serve` that says the same.
+    /// The flag of `memgate serve` that says the same; empty for what only file and environment say.
     pub flag: &'static str,
 }
 
@@ -55,12 +55,26 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, flag: &'stat
 /// Every key with one value, in the order they are shown.
 pub const KEYS: &[Key] = &[
     key("dreams.workers", Kind::Number(1, 16), "1", "dream-workers"),
+    // Requests per minute; 0 for no limit. They bound a runaway client; tighter ones are a deployment's own choice.
+    key("limits.admin_per_agent", Kind::Number(0, 1_000_000_000), "6000", ""),
+    key("limits.admin_per_credential", Kind::Number(0, 1_000_000_000), "6000", ""),
+    key("limits.admin_per_workspace", Kind::Number(0, 1_000_000_000), "24000", ""),
+    key("limits.recall_per_agent", Kind::Number(0, 1_000_000_000), "360000", ""),
+    key("limits.recall_per_credential", Kind::Number(0, 1_000_000_000), "1800000", ""),
+    key("limits.recall_per_workspace", Kind::Number(0, 1_000_000_000), "7200000", ""),
+    key("limits.review_per_agent", Kind::Number(0, 1_000_000_000), "6000", ""),
+    key("limits.review_per_credential", Kind::Number(0, 1_000_000_000), "6000", ""),
+    key("limits.review_per_workspace", Kind::Number(0, 1_000_000_000), "24000", ""),
+    key("limits.submit_per_agent", Kind::Number(0, 1_000_000_000), "60000", ""),
+    key("limits.submit_per_credential", Kind::Number(0, 1_000_000_000), "300000", ""),
+    key("limits.submit_per_workspace", Kind::Number(0, 1_000_000_000), "1200000", ""),
     key("log.format", Kind::Word(&["text", "json"]), "text", "log"),
     key("log.level", Kind::Word(&["error", "warn", "info", "debug"]), "warn", "log-level"),
     key("server.admin", Kind::Address, "127.0.0.1:7879", "admin"),
     key("server.behind_tls_proxy", Kind::Switch, "false", "behind-tls-proxy"),
     key("server.body_bytes", Kind::Number(1024, 1 << 30), "16777216", "body-bytes"),
     key("server.connections", Kind::Number(1, 1_000_000), "1024", "connections"),
+    key("server.in_flight", Kind::Number(1, 100_000), "4096", ""),
     key("server.listen", Kind::Address, "127.0.0.1:7878", "listen"),
     key("server.ready_file", Kind::Path, "", "ready-file"),
     key("server.tls_cert", Kind::Path, "", "tls-cert"),

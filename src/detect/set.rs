@@ -101,6 +101,8 @@ impl Scanner {
     pub fn scan_halves(&self, openings: &[&str], completions: &[&str]) -> SetReport {
         let mut steps = 0;
         let first = openings.len();
+        let opening_texts = openings;
+        let mut loose: BTreeMap<usize, BTreeSet<RuleId>> = BTreeMap::new();
         let each = MEMBERS / completions.len().max(1);
         let openings: Vec<(usize, String)> = openings
             .iter()
@@ -133,12 +135,26 @@ impl Scanner {
                     finding.span.start < *border && finding.span.end > *border && span.contains(&finding.span);
                 let (Some(before), Some((opening, _))) = (alone.get(at), openings.get(at)) else { continue };
                 if crosses && !before.rules.contains(&finding.rule) && !own.rules.contains(&finding.rule) {
+                    let loose = loose.entry(at).or_insert_with(|| self.loose(opening_texts[*opening], &mut steps));
+                    if loose.contains(&finding.rule) {
+                        continue;
+                    }
                     let members = vec![opening.to_string(), (first + number).to_string()];
                     found.insert(SetFinding { rule: finding.rule.clone(), members, kind: None });
                 }
             }
         }
         SetReport { findings: found.into_iter().collect(), coverage: Coverage::Full, aliases: 0 }
+    }
+
+    /// The rules that an opening sets off with any next note at all: `Verify it before making changes` and the next
+    /// thing in a list say nothing together. An opening that plainly goes on has none: there the rest is what counts.
+    fn loose(&self, opening: &str, steps: &mut u64) -> BTreeSet<RuleId> {
+        let text = flat(opening);
+        if wants_more(&text) || opening.trim_end().ends_with([':', ',', '-', '\u{2013}', '\u{2014}', '\u{2026}']) {
+            return BTreeSet::new();
+        }
+        NEUTRAL.iter().flat_map(|next| self.alone(&format!("{text} {next}"), steps).rules).collect()
     }
 
     fn assembly(&self) -> RuleId {
@@ -204,6 +220,18 @@ impl Scanner {
         }
     }
 }
+
+/// What comes next in anybody's list. None of it asks for anything that a rule looks for.
+const NEUTRAL: [&str; 8] = [
+    "Use short names: one word, no prefix",
+    "`src/main.rs` holds the entry point",
+    "The office opens at nine",
+    "Add a test for it",
+    "Check the result with `make test`",
+    "Prefer small functions over large ones",
+    "Write the summary in plain words",
+    "Do not change unrelated code",
+];
 
 const ANY: &CameBy<'static> = &|_, _| true;
 

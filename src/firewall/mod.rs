@@ -15,6 +15,7 @@ mod grades;
 mod init;
 pub mod live;
 mod output;
+mod proofs;
 mod review;
 mod screen;
 mod sign;
@@ -45,6 +46,7 @@ pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
 pub use live::{Actor, Batch, Head, Judged, MemoryRow, MemoryVersionRow, Redacted, VersionOperation, VersionQuery};
 pub use output::{VersionDiff, VersionText, check_out, write_out};
+pub use proofs::ProvenDecision;
 pub use review::{Decided, Decision as ReviewDecision, DecisionRecord, Preview, UNDO_MS};
 pub use sign::VersionInfo;
 pub use submit::Submitted;
@@ -106,7 +108,7 @@ impl Firewall {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
-        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?)?;
+        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?, store.intake()?)?;
         let policy = config.policy.clone();
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;
@@ -126,6 +128,8 @@ impl Firewall {
             actor: None,
         };
         if access == Access::Write {
+            // Opening laid out what an interrupted run had not.
+            firewall.lay_out()?;
             firewall.recover()?;
             firewall.finish_redaction()?;
             firewall.fill_rows()?;
@@ -204,7 +208,8 @@ impl Firewall {
     ///
     /// # Errors
     /// Unavailable when the seal cannot be written; the folder then says that a run did not finish.
-    pub fn close(self) -> Result<(), FirewallError> {
+    pub fn close(mut self) -> Result<(), FirewallError> {
+        self.lay_out()?;
         let Self { folder, store, vault, .. } = self;
         store.close()?;
         folder.seal(|inventory| vault.sign_seal(inventory))

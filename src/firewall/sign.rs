@@ -15,7 +15,7 @@ use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, Draft, Envelope, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace,
     OpenOptions, PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys,
-    TlogPolicy, VerifiedLog, VerifiedVersion, read_log,
+    TlogPolicy, VerifiedLog, VerifiedVersion, read_log_with,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
@@ -28,6 +28,8 @@ use super::{Env, Firewall, FirewallError};
 /// The pseudonym that proposes versions; no person, so it can approve nothing.
 pub(super) const PROPOSER: &str = "dream";
 const KEYS: &str = "keys";
+/// Entries of the log that may wait to be laid out as files: those of a full bundle. A file is so written about once.
+const MOST_BEHIND: u64 = 256;
 
 /// A signed version, in a few words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,10 +148,14 @@ impl Vault {
         config: &Config,
         access: Access,
         leaves: Vec<Vec<Digest>>,
+        intake: Vec<Vec<u8>>,
     ) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;
         let log = match access {
-            Access::Read => Log::Reader(Box::new(read_log(&evidence::log_folder(data), &trust, Age::Archive, leaves)?)),
+            Access::Read => {
+                let folder = evidence::log_folder(data);
+                Log::Reader(Box::new(read_log_with(&folder, &trust, Age::Archive, leaves, &intake)?))
+            }
             Access::Write => {
                 let mut people = std::collections::BTreeMap::new();
                 let settings = &config.settings;
@@ -164,8 +170,12 @@ impl Vault {
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
                 let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
-                let writer =
-                    LogWriter::open(storage, key, trust.clone(), OpenOptions { leaves, ..OpenOptions::default() })?;
+                let writer = LogWriter::open(
+                    storage,
+                    key,
+                    trust.clone(),
+                    OpenOptions { leaves, intake, ..OpenOptions::default() },
+                )?;
                 Log::Writer {
                     writer: Box::new(writer),
                     signer: Box::new(signer),
@@ -355,13 +365,25 @@ impl Firewall {
             summary: change.summary,
         };
         let objects = objects(&draft, &fresh)?;
-        self.store.put_pending_rows(&record, &objects, &rows)?;
         let told = rows::digest(draft.id(), &rows)?;
         let event = self.event(rows::EVENT, &told, draft.envelopes().len())?;
-        let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
-        // On failure it was never in the log, or is completed when the folder is opened again: `recover` tells which.
-        let (version, _receipt) = writer.append_version_with(draft, &[event])?;
-        self.store.mark_logged(sequence)?;
+        let (log, store) = (&mut self.vault.log, &mut self.store);
+        let Log::Writer { writer, .. } = log else { return Err(FirewallError::ReadOnly) };
+        let version = if writer.takes_records() {
+            // One transaction is the version and its place in the log: no crash can part the two.
+            let keep = |intake: &crate::ledger::Record| Ok(store.put_logged(&record, &objects, &rows, intake)?);
+            writer.append_version_kept::<FirewallError>(draft, &[event], keep)?
+        } else {
+            store.put_pending_rows(&record, &objects, &rows)?;
+            // On failure it was never in the log, or is completed when the folder is opened again: `recover` tells.
+            let (version, _receipt) = writer.append_version_with(draft, &[event])?;
+            store.mark_logged(sequence)?;
+            version
+        };
+        // Whoever makes one version leaves the log as anybody reads it; a server does so every now and then.
+        if !self.store.keeps_log() || self.behind() >= MOST_BEHIND {
+            self.lay_out()?;
+        }
         let info = VersionInfo {
             sequence,
             statement: *version.id(),
@@ -382,6 +404,29 @@ impl Firewall {
         }
         self.live = Some(Arc::new(head.next(version, info.clone(), &rows)));
         Ok(info)
+    }
+
+    /// Entries of the log that its files do not hold yet.
+    fn behind(&self) -> u64 {
+        match &self.vault.log {
+            Log::Writer { writer, .. } => writer.log().map_or(0, |log| log.history().len() - writer.laid_out()),
+            Log::Reader(_) => 0,
+        }
+    }
+
+    /// Brings the files of the log up to its last entry. Nothing is waited for otherwise: the entries are on disk.
+    ///
+    /// # Errors
+    /// Unavailable disk: the folder has to be opened again.
+    pub fn lay_out(&mut self) -> Result<(), FirewallError> {
+        let Log::Writer { writer, .. } = &mut self.vault.log else { return Ok(()) };
+        writer.lay_out()?;
+        Ok(self.store.forget_intake(writer.laid_out())?)
+    }
+
+    /// True when [`Firewall::lay_out`] has something to do.
+    pub fn is_behind(&self) -> bool {
+        self.behind() > 0
     }
 
     /// Rows for versions that were made before there were any: from the differences of the versions.

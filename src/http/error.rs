@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::{Coded as _, Family, RuleId};
 use crate::service::ServiceError;
 
-use super::REQUEST;
+use super::{Asked, REQUEST};
 
 /// An operation's error on its way out.
 #[derive(Debug)]
@@ -42,6 +42,10 @@ fn classify(error: &ServiceError) -> (StatusCode, &'static str, Option<&'static 
         E::Conflict { .. } => (StatusCode::CONFLICT, "conflict_error", None),
         E::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", None),
         E::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", None),
+        E::Stale => (StatusCode::PRECONDITION_FAILED, INVALID, Some(error.code())),
+        E::MatchNeeded => (StatusCode::PRECONDITION_REQUIRED, INVALID, Some(error.code())),
+        E::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, INVALID, Some(error.code())),
+        E::KeyRunning => (StatusCode::CONFLICT, "conflict_error", Some(error.code())),
         E::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "overloaded_error", None),
         // Policy is never a 409 or 403: SDKs would try again, or take the remote side for newer.
         E::Blocked { .. } => (StatusCode::BAD_REQUEST, INVALID, Some("memory_write_blocked")),
@@ -68,8 +72,73 @@ fn names(rules: &[RuleId]) -> Vec<&str> {
     rules.iter().map(RuleId::as_str).collect()
 }
 
-/// The answer for an error.
+/// The answer for an error: a problem on memgate's own routes, the hosted API's envelope elsewhere.
 pub(super) fn answer(error: &ServiceError) -> Response {
+    let asked = REQUEST.try_with(Clone::clone).unwrap_or_default();
+    if asked.own { problem(error, &asked) } else { wire(error, &asked.id) }
+}
+
+/// Status of a refusal on memgate's own routes, where nothing has to look like the hosted API.
+fn own_status(error: &ServiceError) -> StatusCode {
+    match error.code() {
+        "review-not-open"
+        | "review-expired"
+        | "firewall-write-outdated"
+        | "firewall-new-findings"
+        | "firewall-nothing-changed" => StatusCode::CONFLICT,
+        "firewall-unknown-version" | "firewall-no-item" | "firewall-no-version" => StatusCode::NOT_FOUND,
+        "auth-not-allowed" | "review-same-person" => StatusCode::FORBIDDEN,
+        _ => classify(error).0,
+    }
+}
+
+/// A refusal as one row of several answers.
+pub(super) fn row_of(error: &ServiceError) -> Value {
+    json!({ "code": error.code(), "status": own_status(error).as_u16(), "detail": message(error),
+        "retryable": error.family() == Family::Unavailable })
+}
+
+/// RFC 9457. `detail` is our own words; what was sent is named by its place only.
+fn problem(error: &ServiceError, asked: &Asked) -> Response {
+    let status = own_status(error);
+    let mut body = json!({
+        "type": format!("https://memgate.example/problems/{}", error.code()),
+        "title": status.canonical_reason().unwrap_or("Refused"), "status": status.as_u16(), "detail": message(error),
+        "instance": asked.id, "code": error.code(), "retryable": error.family() == Family::Unavailable,
+    });
+    if let Some(place) = error.place() {
+        let wrong = if asked.has_body {
+            // RFC 6901: `events[2].type` is /events/2/type.
+            let pointer: String = place.replace(['.', '['], "/").replace(']', "");
+            json!({ "detail": message(error), "pointer": format!("/{pointer}") })
+        } else {
+            json!({ "detail": message(error), "parameter": place })
+        };
+        body["errors"] = json!([wrong]);
+    }
+    if status.is_server_error() {
+        tracing::error!(code = error.code(), "request failed: {error}");
+    }
+    let headers = [(header::CONTENT_TYPE, "application/problem+json")];
+    let mut response = (status, headers, body.to_string()).into_response();
+    say_when(&mut response, error);
+    response
+}
+
+/// When it is worth asking again.
+fn say_when(response: &mut Response, error: &ServiceError) {
+    let after = match error {
+        ServiceError::Limited { after_s } => Some(*after_s),
+        ServiceError::KeyRunning => Some(1),
+        _ if response.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+        _ => None,
+    };
+    if let Some(after) = after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after));
+    }
+}
+
+fn wire(error: &ServiceError, id: &str) -> Response {
     let (status, kind, code) = classify(error);
     let mut body = json!({ "type": kind, "message": message(error) });
     if let Some(code) = code {
@@ -93,23 +162,10 @@ pub(super) fn answer(error: &ServiceError) -> Response {
     if status.is_server_error() {
         tracing::error!(code = error.code(), "request failed: {error}");
     }
-    envelope(status, &body, error)
-}
-
-fn envelope(status: StatusCode, body: &Value, error: &ServiceError) -> Response {
-    let id = REQUEST.try_with(Clone::clone).unwrap_or_default();
     let whole = json!({ "type": "error", "error": body, "request_id": id });
     let mut response = (status, [(header::CONTENT_TYPE, "application/json")], whole.to_string()).into_response();
     let retry = if error.family() == Family::Refused { "false" } else { "true" };
-    let headers = response.headers_mut();
-    headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static(retry));
-    let after = match error {
-        ServiceError::Limited { after_s } => Some(*after_s),
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(1),
-        _ => None,
-    };
-    if let Some(after) = after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
-    }
+    response.headers_mut().insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static(retry));
+    say_when(&mut response, error);
     response
 }

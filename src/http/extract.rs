@@ -51,13 +51,42 @@ fn credential(headers: &HeaderMap) -> Result<String, ServiceError> {
 impl FromRequestParts<App> for Auth {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let key = credential(&parts.headers)?;
+        // What goes around the handlers has asked already.
+        match parts.extensions.get::<Self>() {
+            Some(known) => Ok(known.clone()),
+            None => Ok(Self::of(&parts.headers, app)?),
+        }
+    }
+}
+
+impl Auth {
+    /// The caller that a request's headers name.
+    pub(super) fn of(headers: &HeaderMap, app: &App) -> Result<Self, ServiceError> {
+        let key = credential(headers)?;
         let caller = app.service.authenticate(&key)?;
-        let named = header(&parts.headers, "anthropic-workspace-id")?;
+        let named = header(headers, "anthropic-workspace-id")?;
         if named.is_some_and(|workspace| workspace != caller.workspace) {
-            return Err(ServiceError::OtherWorkspace.into());
+            return Err(ServiceError::OtherWorkspace);
         }
         Ok(Self(caller))
+    }
+}
+
+/// A header that may stand once: visible ASCII of at most so many characters.
+pub(super) fn once<'h>(
+    headers: &'h HeaderMap,
+    name: &'static str,
+    most: usize,
+) -> Result<Option<&'h str>, ServiceError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let text = first
+        .to_str()
+        .ok()
+        .filter(|text| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()));
+    match text {
+        Some(text) if values.next().is_none() => Ok(Some(text)),
+        _ => Err(ServiceError::invalid(format!("{name}: once, 1 to {most} visible ASCII characters"))),
     }
 }
 

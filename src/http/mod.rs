@@ -12,31 +12,37 @@ mod error;
 mod extract;
 mod fields;
 mod listen;
+mod once;
 mod outbound;
+mod rates;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tokio::sync::Semaphore;
 
-use crate::service::{Service, ServiceError};
+use crate::service::{Caller, Service, ServiceError};
 
 pub use listen::{Bound, ListenOptions, Tls, bind};
 pub use outbound::{BadNetwork, Network, Outbound};
+pub use rates::{Bucket, Clock, Quotas, Subject};
 
 use error::ApiError;
+use extract::Auth;
 
 /// What every request shares.
 #[derive(Clone)]
 pub struct App {
     service: Arc<Service>,
     limits: Arc<Limits>,
+    rates: Arc<rates::Rates>,
     counters: Arc<Counters>,
+    transport: Option<Arc<dyn crate::service::Deliver>>,
     /// True when browsers reach the console over TLS: its cookies then never travel without.
     secure: bool,
 }
@@ -64,7 +70,24 @@ impl App {
     /// An app over a service. `in_flight` bounds the requests that are worked on at once.
     pub fn new(service: Arc<Service>, body_bytes: usize, in_flight: usize) -> Self {
         let limits = Limits { body_bytes, in_flight: Semaphore::new(in_flight) };
-        Self { service, limits: Arc::new(limits), counters: Arc::default(), secure: false }
+        let begun = tokio::time::Instant::now();
+        // A clock that nobody sets: a jump of the wall clock neither locks anybody out nor lets a flood in.
+        let clock: Clock = Arc::new(move || u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let rates = Arc::new(rates::Rates::new(Quotas::NONE, clock));
+        Self { service, limits: Arc::new(limits), rates, counters: Arc::default(), transport: None, secure: false }
+    }
+
+    /// With limits on how many requests one credential, workspace or agent may send.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas, clock: Option<Clock>) -> Self {
+        let clock = clock.unwrap_or_else(|| self.rates.clock());
+        Self { rates: Arc::new(rates::Rates::new(quotas, clock)), ..self }
+    }
+
+    /// With a way out for `:test` of a webhook.
+    #[must_use]
+    pub fn with_transport(self, transport: Arc<dyn crate::service::Deliver>) -> Self {
+        Self { transport: Some(transport), ..self }
     }
 
     /// The same behind TLS: the console's cookies are bound to it.
@@ -90,9 +113,20 @@ impl App {
     }
 }
 
+/// What an error's answer needs to know of its request.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    /// Its id.
+    id: String,
+    /// True on memgate's own routes.
+    own: bool,
+    /// True when what is wrong may stand in the body.
+    has_body: bool,
+}
+
 tokio::task_local! {
-    /// The id of the request that is being answered.
-    static REQUEST: String;
+    /// The request that is being answered.
+    static REQUEST: Asked;
 }
 
 /// The router of the data listener.
@@ -127,21 +161,136 @@ async fn around(State(app): State<App>, request: Request, next: Next) -> Respons
         .extensions()
         .get::<axum::extract::MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let trace = request.headers().get("traceparent").and_then(|value| traced(value.to_str().ok()?, &id));
+    let own = request.uri().path().strip_prefix("/api/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let asked = Asked { id: id.clone(), own, has_body: !matches!(method, Method::GET | Method::HEAD | Method::DELETE) };
+    let operation = api::operation(&method, &route, request.uri().path());
     let mut response = REQUEST
-        .scope(id.clone(), async {
+        .scope(asked, async {
             match app.limits.in_flight.try_acquire() {
-                Ok(_permit) => next.run(request).await,
-                Err(_) => error::answer(&ServiceError::Limited { after_s: 1 }),
+                Ok(_permit) => guarded(&app, operation, request, next).await,
+                // Not 429: nobody did anything wrong, and there is nothing to wait out.
+                Err(_) => error::answer(&ServiceError::Unavailable { why: "too much is in flight" }),
             }
         })
         .await;
     let value = HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("req_unknown"));
     response.headers_mut().insert(HeaderName::from_static("request-id"), value);
+    if let Some(trace) = trace.as_deref().and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        response.headers_mut().insert(HeaderName::from_static("traceparent"), trace);
+    }
     let status = response.status();
     let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
     app.counters.answers[class].fetch_add(1, Ordering::Relaxed);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     app.counters.micros.fetch_add(micros, Ordering::Relaxed);
-    tracing::info!(request = id, method = method.as_str(), route, status = status.as_u16(), micros, retry, "answered");
+    let trace = trace.as_deref().and_then(|trace| trace.get(3..35)).unwrap_or_default();
+    tracing::info!(
+        request = id,
+        method = method.as_str(),
+        route,
+        status = status.as_u16(),
+        micros,
+        retry,
+        trace,
+        "answered"
+    );
     response
+}
+
+/// Source: W3C Trace Context, version 00. The caller's trace goes on with a span of ours; anything else is no trace.
+fn traced(value: &str, id: &str) -> Option<String> {
+    let parts: Vec<&str> = value.split('-').collect();
+    let [version, trace, parent, flags] = parts[..] else { return None };
+    let hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let set = |text: &str| text.bytes().any(|b| b != b'0');
+    let lawful = version == "00" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2) && set(trace) && set(parent);
+    let span = crate::domain::Digest::of(id).hex();
+    lawful.then(|| format!("00-{trace}-{}-{flags}", span.get(..16).unwrap_or(&span)))
+}
+
+/// Who a request was counted for, for operations whose cost is in the body.
+#[derive(Clone, Debug)]
+struct Metered {
+    bucket: Bucket,
+    agent: Option<String>,
+}
+
+impl Metered {
+    /// Counts more for a request that turned out to be many.
+    fn also(&self, app: &App, caller: &Caller, cost: usize) -> Result<(), ServiceError> {
+        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
+        let names = names(caller, self.agent.as_deref());
+        let (_, taken) = app.rates.take(self.bucket, &names, cost);
+        taken.map_err(|after_s| ServiceError::Limited { after_s })
+    }
+}
+
+/// Everybody that a request is counted for.
+fn names<'n>(caller: &'n Caller, agent: Option<&'n str>) -> Vec<(Subject, &'n str)> {
+    let mut names = vec![(Subject::Credential, caller.id.as_str()), (Subject::Workspace, caller.workspace.as_str())];
+    names.extend(agent.map(|agent| (Subject::Agent, agent)));
+    names
+}
+
+/// Around every operation: who asks, whether they ask too often, whether they asked the same before.
+async fn guarded(app: &App, operation: Option<api::Operation>, mut request: Request, next: Next) -> Response {
+    let Some((operation, scope)) = operation.and_then(|operation| Some((operation, operation.scope?))) else {
+        return next.run(request).await;
+    };
+    let auth = match Auth::of(request.headers(), app) {
+        Ok(auth) => auth,
+        Err(error) => return error::answer(&error),
+    };
+    // On memgate's own routes before anything is parsed: who may not ask learns nothing from how it was asked.
+    let own = REQUEST.try_with(|asked| asked.own).unwrap_or_default();
+    if own && !operation.is_for(auth.0.role) {
+        return error::answer(&ServiceError::Forbidden { scope: scope.name() });
+    }
+    request.extensions_mut().insert(auth.clone());
+    let bucket = Bucket::of(scope);
+    let agent = match extract::once(request.headers(), "memgate-agent", 128) {
+        Ok(agent) => agent.map(|agent| format!("{} {agent}", auth.0.workspace)),
+        Err(error) => return error::answer(&error),
+    };
+    let (standings, taken) = app.rates.take(bucket, &names(&auth.0, agent.as_deref()), 1);
+    request.extensions_mut().insert(Metered { bucket, agent });
+    let mut response = match taken {
+        Err(after_s) => error::answer(&ServiceError::Limited { after_s }),
+        Ok(()) if operation.once == api::Once::No => next.run(request).await,
+        Ok(()) => once::run(app, &auth, operation.once == api::Once::Needed, request, next).await,
+    };
+    if let Some((policy, limit)) = standings.headers() {
+        for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_on_and_what_is_none_is_left_out() {
+        let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        let next = traced(&format!("00-{trace}-{parent}-01"), "req_1").unwrap();
+        assert!(next.starts_with(&format!("00-{trace}-")) && next.ends_with("-01") && !next.contains(parent), "{next}");
+        let zero = "0".repeat(32);
+        for bad in [
+            String::new(),
+            format!("01-{trace}-{parent}-01"),
+            format!("00-{zero}-{parent}-01"),
+            format!("00-{trace}-{parent}-01-x"),
+            format!("00-{}-{parent}-01", trace.to_uppercase()),
+            format!("00-{trace}-{parent}-0\u{661}"),
+        ] {
+            assert_eq!(traced(&bad, "req_1"), None, "{bad}");
+        }
+    }
 }

@@ -70,6 +70,11 @@ impl LogProof {
     }
 }
 
+/// A consistency proof file: one base64 hash a line.
+pub fn consistency_text(proof: &[Digest]) -> String {
+    proof.iter().map(|hash| BASE64.encode(&hash.0) + "\n").collect()
+}
+
 /// Reads a consistency proof file: one base64 hash a line.
 ///
 /// Errors: refused, [`LedgerError::Format`].

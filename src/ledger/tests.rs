@@ -49,7 +49,7 @@ impl LogStorage for Memory {
         Ok(())
     }
     fn list(&self) -> Result<Vec<String>, StorageError> {
-        Ok(self.files.keys().cloned().collect())
+        Ok(self.files.keys().filter(|path| path.starts_with("tile/")).cloned().collect())
     }
     fn head(&self) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.head.clone())
@@ -511,7 +511,7 @@ fn a_log_put_back_from_a_backup_is_not_continued() {
     let mut world = World::new();
     world.log(&[("/a", "one")], None);
     let storage = world.writer.into_storage();
-    let floor = |body| OpenOptions { floor: Some(body), leaves: Vec::new() };
+    let floor = |body| OpenOptions { floor: Some(body), ..OpenOptions::default() };
     let result = LogWriter::open(storage, log_key(), trust.clone(), floor(newer));
     assert_eq!(code(&result.map(|_| ())), "ledger-read-only");
     let mut world = World::new();

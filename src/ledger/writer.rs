@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::bundle::{read_records, write_entry, write_record};
 use super::checkpoint::{Age, Checkpoint, LogKey, Note};
+use super::cosign::{self, Asker, Seen};
 use super::policy::Trust;
 use super::proof::LogProof;
 use super::reader::{locate_damage, read_log_entries};
@@ -18,17 +19,26 @@ use super::{Envelope, LedgerError};
 use crate::domain::{Digest, MemoryPath};
 use crate::gate::Approved;
 
+/// Folder beside the tiles of the checkpoints that were the newest when a writer began.
+pub const CHECKPOINTS: &str = "checkpoints";
+
 /// Appends to a log. Holds the whole verified log in memory.
 #[derive(Debug)]
 pub struct LogWriter<S: LogStorage> {
-    storage: S,
-    key: LogKey,
-    log: VerifiedLog,
-    /// Entries of the last, partial bundle.
+    pub(in crate::ledger) storage: S,
+    pub(in crate::ledger) key: LogKey,
+    pub(in crate::ledger) log: VerifiedLog,
+    /// Entries of the last, partial bundle on disk.
     tail: Vec<Vec<u8>>,
+    /// Entries that are logged and lie in a caller's records, not yet in files: see [`LogWriter::append_version_kept`].
+    pub(in crate::ledger) taken_in: Vec<Vec<u8>>,
     /// The head record as it lies in storage.
     head: Option<Vec<u8>>,
-    poisoned: bool,
+    /// The way to the witnesses.
+    asker: Option<Asker>,
+    /// What each witness saw last.
+    seen: Seen,
+    pub(in crate::ledger) poisoned: bool,
 }
 
 /// What a caller may know beyond the log's own folder.
@@ -38,6 +48,10 @@ pub struct OpenOptions {
     pub floor: Option<Checkpoint>,
     /// Leaf hashes of manifests at hand; a rollback after an erasure needs those of the manifest it restores.
     pub leaves: Vec<Vec<Digest>>,
+    /// Records that [`LogWriter::append_version_kept`] gave out, oldest first; those that are laid out may be among them.
+    pub intake: Vec<Vec<u8>>,
+    /// The way to the witnesses of the log policy; without one nobody is asked.
+    pub asker: Option<Asker>,
 }
 
 /// Evidence that entries are in the log: the signed checkpoint and a proof for each.
@@ -61,16 +75,14 @@ impl<S: LogStorage> LogWriter<S> {
         if !trust.tlog().is_log_key(key.vkey()) {
             return Err(LedgerError::CannotSign { why: "the log key is not in the log policy" });
         }
-        if !trust.tlog().is_unwitnessed() {
-            return Err(LedgerError::CannotSign {
-                why: "this writer cannot ask witnesses; use a policy without quorum",
-            });
-        }
         let head = storage.head()?;
         let log = VerifiedLog::empty(trust);
-        let mut writer = Self { storage, key, log, tail: Vec::new(), head, poisoned: false };
+        let (tail, taken_in, asker, seen) = (Vec::new(), Vec::new(), options.asker, Seen::new());
+        let mut writer = Self { storage, key, log, tail, taken_in, head, asker, seen, poisoned: false };
         options.leaves.into_iter().for_each(|leaves| writer.log.history_mut().know_leaves(leaves));
         writer.load()?;
+        writer.take_in(&options.intake)?;
+        writer.lay_out()?;
         writer.replay()?;
         writer.check_nothing_beyond()?;
         if let Some(floor) = &options.floor {
@@ -81,6 +93,7 @@ impl<S: LogStorage> LogWriter<S> {
         }
         writer.publish()?;
         writer.storage.clear_wal()?;
+        writer.keep_checkpoint()?;
         Ok(writer)
     }
     /// The verified log.
@@ -158,15 +171,10 @@ impl<S: LogStorage> LogWriter<S> {
     /// storage failed: the batch is completed or dropped when the log is opened again.
     pub fn append(&mut self, batch: &[Envelope]) -> Result<Receipt, LedgerError> {
         self.log()?;
+        // One order on disk: what a caller keeps comes before what the write-ahead file keeps.
+        self.lay_out()?;
         let first = self.log.history().len();
-        let entries: Vec<Vec<u8>> = batch.iter().map(|envelope| envelope.bytes().to_vec()).collect();
-        // Step 1: verify fully; on the first refusal nothing has happened.
-        for entry in &entries {
-            if let Err(error) = self.log.history_mut().push_new(entry) {
-                self.log.history_mut().rewind(first);
-                return Err(error);
-            }
-        }
+        let entries = self.verify_new(batch)?;
         // From here a failure leaves memory and disk apart until the log is opened again.
         self.poisoned = true;
         if !entries.is_empty() {
@@ -174,7 +182,7 @@ impl<S: LogStorage> LogWriter<S> {
             self.storage.append_wal(&write_record(first, &entries))?;
             // Steps 3 to 5.
             self.commit(entries)?;
-            // Step 6, without witnesses.
+            // Step 6.
             self.publish()?;
             self.storage.clear_wal()?;
         }
@@ -185,10 +193,75 @@ impl<S: LogStorage> LogWriter<S> {
         Ok(Receipt { first, checkpoint: self.log.note().to_owned(), proofs })
     }
 
+    /// Step 1: verifies entries fully; on the first refusal nothing has happened.
+    pub(in crate::ledger) fn verify_new(&mut self, batch: &[Envelope]) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let first = self.log.history().len();
+        let entries: Vec<Vec<u8>> = batch.iter().map(|envelope| envelope.bytes().to_vec()).collect();
+        for entry in &entries {
+            if let Err(error) = self.log.history_mut().push_new(entry) {
+                self.log.history_mut().rewind(first);
+                return Err(error);
+            }
+        }
+        Ok(entries)
+    }
+
     /// Steps 3 to 5 for entries that are verified and in the write-ahead file.
     fn commit(&mut self, entries: Vec<Vec<u8>>) -> Result<(), LedgerError> {
         let old = self.log.tree().size();
         entries.iter().for_each(|entry| self.log.tree_mut().push(leaf_hash(entry)));
+        self.write_files(old, entries)?;
+        if let Some(last) = self.log.checkpoint() {
+            self.log.continues(last.body())?;
+        }
+        // Step 5: sign, then compare and swap. The record alone keeps this writer from signing a fork.
+        let (size, root) = (self.log.tree().size(), self.log.tree().root());
+        let body = Checkpoint { origin: self.log.history().trust().tlog().origin().to_owned(), size, root };
+        let note = body.sign(&self.key)?;
+        self.swap_head(&note)?;
+        let verified = Note::parse(note.as_bytes())?.verify_alone(self.log.history().trust().tlog())?;
+        self.log.seal(note, verified);
+        Ok(())
+    }
+
+    /// Steps 3 to 6 for what a caller keeps: from here on the files hold it, and the caller may forget it.
+    ///
+    /// Errors: unavailable, when storage failed: the records are laid out when the log is opened again.
+    pub fn lay_out(&mut self) -> Result<(), LedgerError> {
+        self.log()?;
+        if self.taken_in.is_empty() {
+            return Ok(());
+        }
+        self.poisoned = true;
+        let entries = std::mem::take(&mut self.taken_in);
+        let old = self.laid_out_before(entries.len());
+        self.write_files(old, entries)?;
+        // Step 5: it was signed when it was taken in, over the same tree.
+        let note = self.log.note().to_owned();
+        self.swap_head(&note)?;
+        self.publish()?;
+        self.poisoned = false;
+        Ok(())
+    }
+    /// Number of entries that are in files: records of earlier ones need not be kept.
+    pub fn laid_out(&self) -> u64 {
+        self.laid_out_before(self.taken_in.len())
+    }
+    fn laid_out_before(&self, waiting: usize) -> u64 {
+        self.log.tree().size().saturating_sub(waiting as u64)
+    }
+
+    /// Replaces the head record, if it still is the one that this writer wrote.
+    fn swap_head(&mut self, note: &str) -> Result<(), LedgerError> {
+        if !self.storage.swap_head(self.head.as_deref(), note.as_bytes())? {
+            return Err(LedgerError::HeadMoved);
+        }
+        self.head = Some(note.as_bytes().to_vec());
+        Ok(())
+    }
+
+    /// Steps 3 and 4 for entries that are in the tree from `old` on.
+    fn write_files(&mut self, old: u64, entries: Vec<Vec<u8>>) -> Result<(), LedgerError> {
         let new = self.log.tree().size();
         self.tail.extend(entries);
 
@@ -232,30 +305,36 @@ impl<S: LogStorage> LogWriter<S> {
                 why: "reads back differently than written",
             });
         }
-        if let Some(last) = self.log.checkpoint() {
-            self.log.continues(last.body())?;
-        }
-        // Step 5: sign, then compare and swap. The record alone keeps this writer from signing a fork.
-        let body = Checkpoint { origin: self.log.history().trust().tlog().origin().to_owned(), size: new, root };
-        let note = body.sign(&self.key)?;
-        if !self.storage.swap_head(self.head.as_deref(), note.as_bytes())? {
-            return Err(LedgerError::HeadMoved);
-        }
-        self.head = Some(note.clone().into_bytes());
-        let verified = Note::parse(note.as_bytes())?.verify(self.log.history().trust().tlog(), Age::Archive)?;
-        self.log.seal(note, verified);
         let full = usize::try_from((new / TILE_WIDTH - old / TILE_WIDTH) * TILE_WIDTH).unwrap_or(usize::MAX);
         self.tail.drain(..full.min(self.tail.len()));
         Ok(())
     }
 
-    /// Step 6: the public checkpoint, and the partial tiles that full ones have replaced.
+    /// Step 6: what witnesses say, the public checkpoint, and the partial tiles that full ones have replaced.
     fn publish(&mut self) -> Result<(), LedgerError> {
-        let note = self.log.note().to_owned();
-        if note.is_empty() || self.storage.published()?.as_deref() == Some(note.as_bytes()) {
+        let Some(head) = self.head.clone() else { return Ok(()) };
+        let tlog = self.log.history().trust().tlog();
+        if let Some(published) = self.storage.published()?.filter(|bytes| bytes.starts_with(&head))
+            && let Ok(verified) = Note::parse(&published)?.verify(tlog, Age::Archive)
+        {
+            self.log.seal(String::from_utf8_lossy(&published).into_owned(), verified);
             return Ok(());
         }
+        let mut note = String::from_utf8_lossy(&head).into_owned();
+        let mut found = 0;
+        if let Some(asker) = &self.asker {
+            let tlog = tlog.clone();
+            let lines = cosign::gather(asker, &tlog, &note, self.log.tree(), &mut self.seen)?;
+            found = lines.len();
+            note.extend(lines);
+        }
+        let tlog = self.log.history().trust().tlog();
+        let verified = Note::parse(note.as_bytes())?.verify(tlog, Age::Archive).map_err(|error| match error {
+            LedgerError::Quorum => LedgerError::Waiting { found },
+            error => error,
+        })?;
         self.storage.publish(note.as_bytes())?;
+        self.log.seal(note, verified);
         let full = self.log.tree().size() / TILE_WIDTH;
         for path in self.storage.list()? {
             if is_replaced(&path, full) {
@@ -265,12 +344,23 @@ impl<S: LogStorage> LogWriter<S> {
         Ok(())
     }
 
+    /// Keeps the newest checkpoint: later evidence proves that the log only grew since. One a run, not one a batch.
+    fn keep_checkpoint(&mut self) -> Result<(), LedgerError> {
+        let Some(checkpoint) = self.log.checkpoint() else { return Ok(()) };
+        let path = format!("{CHECKPOINTS}/{}", checkpoint.body().size);
+        if self.storage.read(&path)?.is_none() {
+            self.storage.write_new(&path, self.log.note().as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Everything up to the head record, verified from the bytes on disk.
     fn load(&mut self) -> Result<(), LedgerError> {
         let read_only = |file: &str, why| LedgerError::ReadOnly { file: file.to_owned(), why };
         let tlog = self.log.history().trust().tlog().clone();
         let verify = |file: &str, bytes: &[u8]| {
-            let verified = Note::parse(bytes).and_then(|note| note.verify(&tlog, Age::Archive));
+            // Witnesses are asked once it is known what is here.
+            let verified = Note::parse(bytes).and_then(|note| note.verify_alone(&tlog));
             verified.map_err(|_| read_only(file, "not a checkpoint signed by this log"))
         };
         let published = self.storage.published()?;

@@ -11,6 +11,7 @@ use crate::domain::{Digest, Timestamp};
 use crate::firewall::Actor;
 use crate::store::server::KeyRow;
 
+use super::listing::{Ask, Listed};
 use super::{Service, ServiceError, ids, now};
 
 /// How long a list of credentials is good for.
@@ -160,6 +161,26 @@ impl Service {
     ) -> Result<Vec<(i64, Timestamp, serde_json::Value)>, ServiceError> {
         Self::require(caller, Scope::AuditRead)?;
         Ok(self.db.audit_after(&caller.workspace, after, limit)?)
+    }
+
+    /// A page of the audit trail after a number, oldest first.
+    ///
+    /// # Errors
+    /// Forbidden without `audit:read`; refused for a foreign cursor.
+    pub fn audit_events(&self, caller: &Caller, after: i64, ask: &Ask) -> Result<Listed, ServiceError> {
+        let list = format!("audit {}", caller.workspace);
+        let cursor: Option<i64> = self.at(&list, ask)?;
+        let mut lines = self.audit_trail(caller, cursor.unwrap_or(after), ask.limit.saturating_add(1))?;
+        let more = lines.len() > ask.limit;
+        lines.truncate(ask.limit);
+        let next = match lines.last() {
+            Some((number, ..)) if more => Some(self.cursors.seal(&list, number)?),
+            _ => None,
+        };
+        let shown = lines.into_iter().map(
+            |(number, at, body)| json!({ "number": number, "at": at, "event": body["event"], "about": body["about"] }),
+        );
+        Ok(Listed { data: shown.collect(), next, count: None })
     }
 
     /// Ids and names of the workspaces.

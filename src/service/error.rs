@@ -57,6 +57,21 @@ pub enum ServiceError {
     /// A precondition does not hold.
     #[error("the memory is not what the precondition names")]
     Precondition,
+    /// The object was changed since the caller saw it.
+    #[error("the object is not what If-Match names any more")]
+    Stale,
+    /// The request must say which state of the object it means.
+    #[error("If-Match is needed: the entity tag of what was seen")]
+    MatchNeeded,
+    /// The request must say which attempts are one.
+    #[error("Idempotency-Key is needed: 1 to 255 visible ASCII characters, one for each thing to be done")]
+    KeyNeeded,
+    /// The key came with another request before.
+    #[error("this Idempotency-Key came with another request")]
+    KeyReused,
+    /// The first request with the key is still being worked on.
+    #[error("the first request with this Idempotency-Key is still being worked on")]
+    KeyRunning,
     /// Something else is in the way.
     #[error("{message}")]
     Conflict {
@@ -113,8 +128,19 @@ pub enum ServiceError {
 
 impl ServiceError {
     /// A malformed request.
+    ///
+    /// The message begins with the place that is wrong and a colon where there is one: `events[2].type: …`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid { message: message.into() }
+    }
+
+    /// The place in the request that a malformed one is wrong at, as `events[2].type`.
+    pub fn place(&self) -> Option<&str> {
+        let Self::Invalid { message } = self else { return None };
+        let (place, _) = message.split_once(": ")?;
+        let lawful = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'[' | b']');
+        (place.len() <= 128 && place.starts_with(|c: char| c.is_ascii_lowercase()) && place.bytes().all(lawful))
+            .then_some(place)
     }
 }
 
@@ -130,6 +156,11 @@ impl Coded for ServiceError {
             Self::Unknown { .. } => "service-unknown",
             Self::PathConflict { .. } => "service-path-conflict",
             Self::Precondition => "service-precondition",
+            Self::Stale => "service-stale",
+            Self::MatchNeeded => "service-match-needed",
+            Self::KeyNeeded => "service-key-needed",
+            Self::KeyReused => "service-key-reused",
+            Self::KeyRunning => "service-key-running",
             Self::Conflict { .. } => "service-conflict",
             Self::TooLarge { .. } => "service-too-large",
             Self::Limited { .. } => "service-limited",
@@ -143,7 +174,7 @@ impl Coded for ServiceError {
     }
     fn family(&self) -> Family {
         match self {
-            Self::Limited { .. } | Self::Unavailable { .. } => Family::Unavailable,
+            Self::Limited { .. } | Self::Unavailable { .. } | Self::KeyRunning => Family::Unavailable,
             Self::Bug { .. } => Family::Bug,
             Self::Firewall(e) => e.family(),
             Self::Store(e) => e.family(),
@@ -161,6 +192,10 @@ impl Coded for ServiceError {
             Self::Unknown { .. } => "list the objects of this workspace",
             Self::PathConflict { .. } => "choose another path, or update the memory that is there",
             Self::Precondition => "read the memory again, then decide",
+            Self::Stale | Self::MatchNeeded => "read the object, look at it, and send its ETag as If-Match",
+            Self::KeyNeeded => "send a fresh random key with each new thing, and the same one when you try again",
+            Self::KeyReused => "send a fresh key: this one belongs to what was asked first",
+            Self::KeyRunning => "wait, then send the same request again: it answers what the first one did",
             Self::Conflict { .. } => "wait until what is in the way has ended",
             Self::TooLarge { .. } => "send less at once",
             Self::Limited { .. } | Self::Unavailable { .. } => "try again later",

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::auth::{Principal, Role};
 use crate::detect::{Scanned, Scanner};
@@ -22,6 +23,9 @@ use super::{Options, STORES, ServiceError, ids, lock, now};
 
 /// Most writes in one version: what a crash may lose unanswered, and what one version may hold back.
 const BATCH: usize = 256;
+
+/// How long nobody may write before the files of the log are brought up to its last entry.
+const REST: Duration = Duration::from_millis(500);
 
 /// A change of one memory.
 #[derive(Clone, Debug)]
@@ -88,6 +92,47 @@ impl LiveStore {
         let (reply, answer) = sync_channel(1);
         self.jobs.send(Job::Write(Box::new(write), reply)).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?
+    }
+
+    /// Carries out changes, each as one that came alone: the writer puts them into as few versions as it can.
+    pub(super) fn write_all(&self, writes: Vec<Write>) -> Vec<Result<Written, ServiceError>> {
+        let waiting: Vec<_> = writes
+            .into_iter()
+            .map(|write| {
+                let (reply, answer) = sync_channel(1);
+                self.jobs.send(Job::Write(Box::new(write), reply)).map(|()| answer)
+            })
+            .collect();
+        let answer = |sent: Result<Receiver<_>, _>| sent.map_err(|_| gone())?.recv().map_err(|_| gone())?;
+        waiting.into_iter().map(answer).collect()
+    }
+
+    /// What the gate would say to a text; nothing is kept.
+    pub(super) fn judge(&self, author: &PrincipalId, scanned: Scanned) -> Result<Judged, ServiceError> {
+        let author = author.clone();
+        let judged = self.with(move |firewall| -> Result<Judged, FirewallError> {
+            let mut batch = firewall.batch()?;
+            let who = agent(&author, &batch)?;
+            // Dropped without a commit: no version, no held item.
+            batch.put(&who, Actor::ApiKey(author.to_string()), scanned, None)
+        })?;
+        match judged {
+            Err(FirewallError::PathTaken { path, by }) => {
+                let memory = self.head().at(&by).map_or_else(String::new, |row| row.id.clone());
+                Err(ServiceError::PathConflict { memory, path: path.to_string() })
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// What a rule advises whoever wrote the text.
+    pub(super) fn advice(&self, rule: &RuleId) -> Option<&str> {
+        self.scanner.rules().get(rule.as_str()).map(|rule| rule.advice.as_str())
+    }
+
+    /// Digest of the rules in force.
+    pub(super) fn ruleset(&self) -> Digest {
+        self.scanner.rules().digest()
     }
 
     /// Does something else with the store, alone.
@@ -328,7 +373,7 @@ struct Waiting {
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
-        let mut next = jobs.recv().ok();
+        let mut next = self.wait(jobs);
         while let Some(job) = next.take() {
             self.firewall.set_now(now());
             match job {
@@ -364,10 +409,21 @@ impl Writer {
                 }
             }
             if next.is_none() {
-                next = jobs.recv().ok();
+                next = self.wait(jobs);
             }
         }
         let _ = self.firewall.close();
+    }
+
+    /// The next job. A writer that rests leaves its log as anybody reads it.
+    fn wait(&mut self, jobs: &Receiver<Job>) -> Option<Job> {
+        if self.firewall.is_behind() {
+            match jobs.recv_timeout(REST) {
+                Err(RecvTimeoutError::Timeout) => self.firewall.lay_out().ok()?,
+                other => return other.ok(),
+            }
+        }
+        jobs.recv().ok()
     }
 
     fn head(&self) -> Arc<Head> {

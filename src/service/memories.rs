@@ -45,7 +45,7 @@ pub struct MemoryList {
 /// One item of a list.
 pub type Listing = Value;
 
-fn path_of(text: &str) -> Result<MemoryPath, ServiceError> {
+pub(super) fn path_of(text: &str) -> Result<MemoryPath, ServiceError> {
     let path = MemoryPath::parse(text).map_err(|problem| ServiceError::invalid(format!("path: {problem}")))?;
     if path.as_str() == RESERVED || path.as_str().starts_with(&format!("{RESERVED}/")) {
         return Err(ServiceError::invalid("path: this name is reserved for the SDK's own marker file"));
@@ -57,7 +57,7 @@ fn path_of(text: &str) -> Result<MemoryPath, ServiceError> {
     Ok(path)
 }
 
-fn check_content(text: &str) -> Result<(), ServiceError> {
+pub(super) fn check_content(text: &str) -> Result<(), ServiceError> {
     if text.len() > CONTENT_BYTES {
         return Err(ServiceError::invalid(format!("content: at most {CONTENT_BYTES} bytes of UTF-8")));
     }
@@ -158,22 +158,26 @@ impl Service {
             return Err(ServiceError::Unavailable { why: "the server is stopping" });
         }
         let live = self.live(&caller.workspace, store)?;
-        let author = PrincipalId::new(caller.id.clone());
-        let scanned = match &op {
-            Op::Create { path, text } => Some(live.scan(&author, path, text)),
-            Op::Update { id, path, text: Some(text), .. } => {
-                let head = live.head();
-                let path = path.as_ref().or_else(|| head.memory(id).map(|row| &row.path));
-                path.map(|path| live.scan(&author, path, text))
-            }
-            Op::Update { .. } | Op::Delete { .. } => None,
-        };
-        let actor = Actor::ApiKey(caller.id.clone());
-        let written = live.write(Write { author, actor, op, scanned });
+        let written = live.write(prepared(caller, &live, op));
         if let Err(error) = &written {
             self.note_refusal(caller, store, error)?;
         }
         written
+    }
+
+    /// The same for several at once: exactly one answer for each, in their order.
+    pub(super) fn write_all(
+        &self,
+        caller: &Caller,
+        store: &str,
+        ops: Vec<Op>,
+    ) -> Result<Vec<Result<Written, ServiceError>>, ServiceError> {
+        let live = self.live(&caller.workspace, store)?;
+        let answers = live.write_all(ops.into_iter().map(|op| prepared(caller, &live, op)).collect());
+        for error in answers.iter().filter_map(|written| written.as_ref().err()) {
+            self.note_refusal(caller, store, error)?;
+        }
+        Ok(answers)
     }
 
     /// The audit trail knows what was kept out: ids and rules, no text.
@@ -265,6 +269,21 @@ impl Service {
     pub(super) fn head(&self, workspace: &str, store: &str) -> Result<Arc<Head>, ServiceError> {
         Ok(self.live(workspace, store)?.head())
     }
+}
+
+/// A change with its author and, where it has a text, the scan of it.
+fn prepared(caller: &Caller, live: &LiveStore, op: Op) -> Write {
+    let author = PrincipalId::new(caller.id.clone());
+    let scanned = match &op {
+        Op::Create { path, text } => Some(live.scan(&author, path, text)),
+        Op::Update { id, path, text: Some(text), .. } => {
+            let head = live.head();
+            let path = path.as_ref().or_else(|| head.memory(id).map(|row| &row.path));
+            path.map(|path| live.scan(&author, path, text))
+        }
+        Op::Update { .. } | Op::Delete { .. } => None,
+    };
+    Write { author, actor: Actor::ApiKey(caller.id.clone()), op, scanned }
 }
 
 /// The first text after everything that begins with `prefix`, which ends with a slash.

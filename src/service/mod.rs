@@ -14,13 +14,19 @@ mod cursor;
 mod dreams;
 mod error;
 mod events;
+mod evidence;
+mod idempotency;
 mod ids;
+mod listing;
 mod live;
 mod memories;
+mod recall;
 mod reviews;
+mod rules;
 mod schedules;
 mod sessions;
 mod stores;
+mod submissions;
 mod tool;
 mod versions;
 mod webhooks;
@@ -40,14 +46,18 @@ pub use accounts::{Account, ROLES as ACCOUNT_ROLES, Visitor};
 pub use dreams::{DreamCreate, DreamList, Output};
 pub use error::ServiceError;
 pub use events::{EventList, Subscription};
+pub use idempotency::{Begun, KeptAnswer, RunningKey};
+pub use listing::{Ask, Listed, etag_of};
 pub use memories::{Listing, MemoryList, MemoryUpdate};
+pub use recall::Recall;
 pub use reviews::ReviewDecision;
 pub use schedules::ScheduleRules;
 pub use sessions::{SessionCreate, SessionList, SessionUpdate};
 pub use stores::{Metadata, MetadataPatch, StoreCreate, StoreList, StoreUpdate};
+pub use submissions::{Submission, SubmitMode};
 pub use tool::{Command, ToolAnswer};
 pub use versions::VersionList;
-pub use webhooks::{Answer, Deliver, Post, Retry, Webhook, WebhookCreate};
+pub use webhooks::{Answer, Deliver, Post, Retry, Webhook, WebhookChange, WebhookCreate};
 
 use cursor::Cursors;
 use live::LiveStores;
@@ -127,6 +137,8 @@ pub struct Service {
     doorman: accounts::Doorman,
     showings: console::Showings,
     clock: schedules::Clock,
+    keys: idempotency::Keys,
+    rules: Mutex<Option<rules::Known>>,
     stopping: AtomicBool,
     // Held for its advisory lock: one server a folder. None for commands that only manage keys.
     lock: Option<std::fs::File>,
@@ -212,6 +224,8 @@ impl Service {
             doorman: accounts::Doorman::new()?,
             showings: console::Showings::default(),
             clock: schedules::Clock::default(),
+            keys: idempotency::Keys::default(),
+            rules: Mutex::default(),
             stopping: AtomicBool::new(false),
             lock,
             options,

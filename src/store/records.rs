@@ -2,6 +2,7 @@
 
 use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
+use crate::ledger::Record;
 
 use super::StoreError;
 use super::rows::{MemoryVersionRow, VersionQuery};
@@ -93,6 +94,18 @@ pub trait Store {
         objects: &[ObjectRecord],
         rows: &[MemoryVersionRow],
     ) -> Result<(), StoreError>;
+    /// Writes a version that is logged by this: its record goes into the same transaction as its objects and rows.
+    fn put_logged(
+        &mut self,
+        version: &VersionRecord,
+        objects: &[ObjectRecord],
+        rows: &[MemoryVersionRow],
+        intake: &Record,
+    ) -> Result<(), StoreError>;
+    /// Records of the log that were not forgotten, oldest first.
+    fn intake(&self) -> Result<Vec<Vec<u8>>, StoreError>;
+    /// Forgets records whose entries come before an index: the log's files hold them. Nothing is lost when this is.
+    fn forget_intake(&mut self, before: u64) -> Result<(), StoreError>;
     /// Writes rows of versions that were made before there were any, or replaces rows whose content was erased.
     fn put_rows(&mut self, rows: &[MemoryVersionRow]) -> Result<(), StoreError>;
     /// Takes memories out for good: their objects go, manifests and rows are replaced, documents (kind, id, body) written,

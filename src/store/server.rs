@@ -10,9 +10,11 @@ use crate::domain::{Digest, Timestamp};
 
 use super::{StoreError, folder};
 
+mod api;
 mod ops;
 mod people;
 
+pub use api::{AnswerRow, RecordQuery, RecordRow};
 pub use ops::{DeliveryRow, ScheduleRow, WebhookRow};
 pub use people::{AccountRow, ClaimRow, LoginTimes};
 
@@ -41,9 +43,6 @@ CREATE INDEX dream_created ON dream (workspace, created, id);
 CREATE INDEX dream_status ON dream (status, created, id);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE TABLE idempotency (
-    workspace TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT,
-    PRIMARY KEY (workspace, key)) WITHOUT ROWID;
 CREATE TABLE delivery (
     id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, created INTEGER NOT NULL, next INTEGER, attempts INTEGER NOT NULL,
     state TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
@@ -188,6 +187,7 @@ impl ServerDb {
             }
         }
         connection.execute_batch(ops::SCHEMA)?;
+        connection.execute_batch(api::SCHEMA)?;
         connection.execute_batch(people::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, param
 
 use crate::domain::{Digest, HoldId, MemoryPath, Timestamp};
 use crate::gate::HeldRecord;
+use crate::ledger::Record;
 
 use super::records::{ObjectRecord, Store, VersionRecord, VersionState, held_body};
 use super::rows::{MemoryVersionRow, VersionQuery};
@@ -13,7 +14,7 @@ use super::{StoreError, folder};
 
 mod rows;
 
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 const SCHEMA: &str = "
 CREATE TABLE raw (digest TEXT PRIMARY KEY, name TEXT NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
@@ -38,13 +39,16 @@ CREATE UNIQUE INDEX memory_version_memory ON memory_version (memory, sequence);
 CREATE INDEX memory_version_sequence ON memory_version (sequence);
 ";
 
+/// What layout 3 adds: entries of the log that its files do not hold yet.
+const SCHEMA_3: &str = "CREATE TABLE intake (first INTEGER PRIMARY KEY, record BLOB NOT NULL);";
+
 /// The store in one SQLite file: full synchronisation, deleted bytes overwritten. A server has it keep a log beside it
 /// (`-wal`), one synchronisation a transaction; [`SqliteStore::close`] takes that into the file again.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
-    /// False for a file of layout 1 that was opened to read: it has no table of memory versions.
-    has_rows: bool,
+    /// The file's layout: less than ours for an older one that was opened to read.
+    layout: i64,
     /// True when there is a write-ahead log to take in.
     keeps_log: bool,
 }
@@ -71,14 +75,14 @@ impl SqliteStore {
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let mut store = Self { connection, has_rows: true, keeps_log: false };
+        let mut store = Self { connection, layout: LAYOUT, keeps_log: false };
         match layout {
-            0 | 1 => {
+            0..LAYOUT => {
                 let transaction = store.connection.transaction()?;
-                if layout == 0 {
-                    transaction.execute_batch(SCHEMA)?;
+                let additions = [SCHEMA, SCHEMA_2, SCHEMA_3].into_iter().zip(0..);
+                for (addition, _) in additions.filter(|(_, from)| *from >= layout) {
+                    transaction.execute_batch(addition)?;
                 }
-                transaction.execute_batch(SCHEMA_2)?;
                 transaction.pragma_update(None, "user_version", LAYOUT)?;
                 transaction.commit()?;
             }
@@ -102,12 +106,28 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// True since [`SqliteStore::keep_log`].
+    pub const fn keeps_log(&self) -> bool {
+        self.keeps_log
+    }
+
     /// Takes everything into the one file: nothing lies beside it afterwards.
     ///
     /// # Errors
     /// Unavailable when the disk refuses; nothing is lost then.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.take_in()
+    }
+
+    /// A change that another record says, too: it need not have reached the disk.
+    fn unsynced(&self, sql: &str, value: i64) -> Result<(), StoreError> {
+        if self.keeps_log {
+            self.connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST;")?;
+        }
+        let done = self.connection.execute(sql, [value]);
+        self.connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
+        done?;
+        Ok(())
     }
 
     fn take_in(&mut self) -> Result<(), StoreError> {
@@ -126,7 +146,7 @@ impl SqliteStore {
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if (1..=LAYOUT).contains(&found) {
-            Ok(Self { connection, has_rows: found >= 2, keeps_log: false })
+            Ok(Self { connection, layout: found, keeps_log: false })
         } else {
             Err(StoreError::Layout { found, known: LAYOUT })
         }
@@ -209,6 +229,39 @@ fn read_version(row: VersionRow) -> Result<VersionRecord, StoreError> {
     })
 }
 
+/// Writes a version with its objects and rows.
+fn put_version(
+    transaction: &Transaction<'_>,
+    version: &VersionRecord,
+    state: &str,
+    objects: &[ObjectRecord],
+    rows: &[MemoryVersionRow],
+) -> Result<(), StoreError> {
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO object (commitment, path, content, salt, provenance) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO NOTHING",
+    )?;
+    for object in objects {
+        let (path, salt) = (object.path.as_str(), object.salt.as_slice());
+        put.execute(params![object.commit.hex(), path, object.content, salt, object.provenance])?;
+    }
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO version (sequence, statement, action, manifest, head, created, state, summary)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    put.execute(params![
+        version.sequence as i64,
+        version.statement.hex(),
+        version.action,
+        version.manifest,
+        version.head,
+        version.created.0,
+        state,
+        version.summary
+    ])?;
+    rows::insert(transaction, rows)
+}
+
 impl Store for SqliteStore {
     fn put_raw(&mut self, name: &str, bytes: &[u8]) -> Result<Digest, StoreError> {
         self.put_raws(&[(name, bytes)])?;
@@ -249,35 +302,40 @@ impl Store for SqliteStore {
         rows: &[MemoryVersionRow],
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
-        for object in objects {
-            transaction.execute(
-                "INSERT INTO object (commitment, path, content, salt, provenance) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO NOTHING",
-                params![
-                    object.commit.hex(),
-                    object.path.as_str(),
-                    object.content,
-                    object.salt.as_slice(),
-                    object.provenance
-                ],
-            )?;
-        }
-        transaction.execute(
-            "INSERT INTO version (sequence, statement, action, manifest, head, created, state, summary)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7)",
-            params![
-                version.sequence as i64,
-                version.statement.hex(),
-                version.action,
-                version.manifest,
-                version.head,
-                version.created.0,
-                version.summary
-            ],
-        )?;
-        rows::insert(&transaction, rows)?;
+        put_version(&transaction, version, "pending", objects, rows)?;
         transaction.commit()?;
         Ok(())
+    }
+
+    fn put_logged(
+        &mut self,
+        version: &VersionRecord,
+        objects: &[ObjectRecord],
+        rows: &[MemoryVersionRow],
+        intake: &Record,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        put_version(&transaction, version, "logged", objects, rows)?;
+        transaction
+            .prepare_cached("INSERT INTO intake (first, record) VALUES (?1, ?2)")?
+            .execute(params![intake.first as i64, intake.bytes])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn intake(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        if self.layout < 3 {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.connection.prepare("SELECT record FROM intake ORDER BY first")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    fn forget_intake(&mut self, before: u64) -> Result<(), StoreError> {
+        // Commitments only, and a record that comes back is one that the log has: neither is worth a page of zeros nor
+        // waiting for the disk.
+        self.unsynced("DELETE FROM intake WHERE first < ?1", before as i64)
     }
 
     fn put_rows(&mut self, rows: &[MemoryVersionRow]) -> Result<(), StoreError> {
@@ -315,23 +373,23 @@ impl Store for SqliteStore {
     }
 
     fn rows(&self, query: &VersionQuery) -> Result<Vec<MemoryVersionRow>, StoreError> {
-        if self.has_rows { rows::select(&self.connection, query) } else { Ok(Vec::new()) }
+        if self.layout >= 2 { rows::select(&self.connection, query) } else { Ok(Vec::new()) }
     }
 
     fn rows_of(&self, sequence: u64) -> Result<Vec<MemoryVersionRow>, StoreError> {
-        if self.has_rows { rows::of(&self.connection, sequence) } else { Ok(Vec::new()) }
+        if self.layout >= 2 { rows::of(&self.connection, sequence) } else { Ok(Vec::new()) }
     }
 
     fn row(&self, id: &str) -> Result<Option<MemoryVersionRow>, StoreError> {
-        if self.has_rows { rows::one(&self.connection, id) } else { Ok(None) }
+        if self.layout >= 2 { rows::one(&self.connection, id) } else { Ok(None) }
     }
 
     fn live_rows(&self) -> Result<Vec<(MemoryVersionRow, Timestamp)>, StoreError> {
-        if self.has_rows { rows::live(&self.connection) } else { Ok(Vec::new()) }
+        if self.layout >= 2 { rows::live(&self.connection) } else { Ok(Vec::new()) }
     }
 
     fn rows_until(&self) -> Result<u64, StoreError> {
-        if !self.has_rows {
+        if self.layout < 2 {
             return Ok(0);
         }
         let last: Option<i64> =
@@ -341,14 +399,7 @@ impl Store for SqliteStore {
 
     fn mark_logged(&mut self, sequence: u64) -> Result<(), StoreError> {
         // The log says it, too: when this is lost, the next start writes it again.
-        if self.keeps_log {
-            self.connection.pragma_update(None, "synchronous", "NORMAL")?;
-        }
-        let marked =
-            self.connection.execute("UPDATE version SET state = 'logged' WHERE sequence = ?1", [sequence as i64]);
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        marked?;
-        Ok(())
+        self.unsynced("UPDATE version SET state = 'logged' WHERE sequence = ?1", sequence as i64)
     }
 
     fn drop_pending(&mut self, sequence: u64) -> Result<(), StoreError> {

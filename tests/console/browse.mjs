@@ -88,6 +88,7 @@ const audit = async (page, name) => {
     return window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
   }, axe).catch((error) => ({ error: String(error) }));
   if (result.error) { troubles.push(`axe on ${name}: ${result.error}`); return; }
+  assert.ok(result.passes.length > 10, `axe looked at ${name}`);
   for (const one of result.violations) {
     troubles.push(`axe, ${name}: ${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160) + " " + (node.any[0]?.message || "")).join(" | ")}`);
   }

@@ -7,6 +7,7 @@ stored when they are released.
 from __future__ import annotations
 
 import json
+import uuid
 
 from anthropic import BadRequestError
 
@@ -86,14 +87,19 @@ def held_then_released(server: harness.Server) -> None:
     server.start()
 
 
+def once(tag: str) -> dict[str, str]:
+    """What a decision needs beside its body: the item as it was seen, and a key of its own."""
+    return {"if-match": tag, "idempotency-key": uuid.uuid4().hex}
+
+
 def decide(server: harness.Server, store: str, item: str, keys: dict[str, str]) -> list[tuple[int, object]]:
     """Each reviewer releases what the server shows, until it is decided; their answers."""
     answers: list[tuple[int, object]] = []
     for key in keys.values():
         path = f"/api/v1/stores/{store}/reviews/{item}"
-        shown = server.raw("GET", path, key=key)[2]
+        _, headers, shown = server.raw("GET", path, key=key)
         body = {"digest": shown["digest"], **WHY}
-        status, _, answer = server.raw("POST", f"{path}:release", body, key=key)
+        status, _, answer = server.raw("POST", f"{path}:release", body, key=key, headers=once(headers["etag"]))
         answers.append((status, answer))
         if status != 200 or answer.get("outcome") != "awaits_second":
             break
@@ -113,7 +119,8 @@ def released_on_the_wire(server: harness.Server, keys: dict[str, str]) -> None:
         status, _, answer = server.raw("POST", f"/api/v1/stores/{store}/reviews/{item}:release", {"digest": "0" * 64, **WHY})
         checks.same("whoever wrote it may not release it", status, 403)
         path = f"/api/v1/stores/{store}/reviews/{item}:release"
-        status = server.raw("POST", path, {"digest": "0" * 64, **WHY}, key=keys["ana"])[0]
+        tag = server.raw("GET", path.removesuffix(":release"), key=keys["ana"])[1]["etag"]
+        status = server.raw("POST", path, {"digest": "0" * 64, **WHY}, key=keys["ana"], headers=once(tag))[0]
         checks.that("another text's digest releases nothing", 400 <= status < 500, status)
         checks.same("still as before", memories.retrieve(one.id, memory_store_id=store).content, texts.HONEST)
         answers = decide(server, store, str(item), keys)

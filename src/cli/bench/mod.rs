@@ -5,6 +5,7 @@ mod figures;
 mod read;
 mod render;
 mod work;
+mod writes;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ use work::Bench;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     memgate bench detect corpora/dev\n  \
-    memgate bench detect corpora/dev --unseen asb,deepset --evasions")]
+    memgate bench detect corpora/dev --unseen asb,deepset --evasions\n  \
+    memgate bench writes corpora/dev")]
 pub struct Args {
     /// What to measure
     #[command(subcommand)]
@@ -36,6 +38,8 @@ pub struct Args {
 pub enum Command {
     /// Recall, false alarms, ranking, places and speed on labelled texts
     Detect(DetectArgs),
+    /// What honest and hostile writes to a server's stores meet, one after another
+    Writes(writes::WritesArgs),
 }
 
 /// Arguments of `memgate bench detect`.
@@ -119,6 +123,7 @@ impl Part {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     match &args.command {
         Command::Detect(args) => detect(args, context),
+        Command::Writes(args) => writes::run(args, context),
     }
 }
 

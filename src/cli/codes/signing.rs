@@ -284,6 +284,13 @@ pub(super) const PAGES: &[Page] = &[
         "Restore the data folder from a backup that verifies.",
     ),
     page(
+        "ledger-other-trust",
+        6,
+        "A trust file is not the one that the trusted root names.",
+        "Whoever exchanges the policy chooses whose signatures count.",
+        "Ask whoever runs the store whether keys or witnesses changed, and for the new root.",
+    ),
+    page(
         "ledger-origin",
         6,
         "A checkpoint belongs to another log (E_ORIGIN).",
@@ -429,5 +436,19 @@ pub(super) const PAGES: &[Page] = &[
         "The gate did not pass what a version contains (E_VERDICT).",
         "A version may hold only what the gate or a reviewer let through.",
         "Change what the gate objected to and propose again.",
+    ),
+    page(
+        "ledger-waiting",
+        5,
+        "Too few witnesses signed the newest checkpoint, and the log policy demands more.",
+        "What no witness has seen could still be taken back, so it is not published and not served.",
+        "See that the witnesses can be reached, then try again: what was logged is published once they sign.",
+    ),
+    page(
+        "ledger-witness-refuses",
+        6,
+        "A witness saw another history of this log, and does not sign this one.",
+        "An old copy of the log was put back, or somebody rewrote it.",
+        "Stop writing, and compare the log with what the witness saw; remove the witness only if it is the one that is wrong.",
     ),
 ];

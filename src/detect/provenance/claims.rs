@@ -289,7 +289,7 @@ static RANK: Lazy = LazyLock::new(|| {
 /// Puts it in front of others.
 static PROMOTE: Lazy = LazyLock::new(|| {
     regex(
-        r"(?i)\b(?:(?:always|first|only|exclusively|primarily|preferably|prominently|whenever\s+possible|by\s+default)\s+(?:(?:recommend|cite|suggest|mention|choose|book|consult|trust|offer|feature|refer|prefer|propose)(?:e?d|e?s|r?ing)?|(?:quote|link|name|list|use))|(?:recommend|cite|suggest|mention|quote|offer|feature|list|name|propose|prefer)(?:s|ed|ing)?\s+(?:\S+\s+){1,6}?(?:first|over|above|before|ahead|whenever|for\s+(?:all|any|every)|exclusively|at\s+the\s+top|by\s+default|every\s+time)|(?:remember|treat|regard|consider|trust|view|see|count)\s+(?:\S+\s+){1,6}?as\s+(?:an?\s+|the\s+|our\s+|your\s+|my\s+)?(?:\w+\s+){0,2}?(?:trusted|trustworthy|reliable|preferred|authorit\w*|best|first|default|main|primary|expert|go-to|source|reference|standard))\b",
+        r"(?i)\b(?:(?:always|first|only|exclusively|primarily|preferably|prominently|whenever\s+possible|by\s+default)\s+(?:(?:recommend|cite|suggest|mention|choose|book|consult|trust|offer|feature|refer|prefer|propose)(?:e?d|e?s|r?ing)?)|(?:recommend|cite|suggest|mention|quote|offer|feature|list|name|propose|prefer)(?:s|ed|ing)?\s+(?:\S+\s+){1,6}?(?:first|over|above|before|ahead|whenever|for\s+(?:all|any|every)|exclusively|at\s+the\s+top|by\s+default|every\s+time)|(?:remember|treat|regard|consider|trust|view|see|count)\s+(?:\S+\s+){1,6}?as\s+(?:an?\s+|the\s+|our\s+|your\s+|my\s+)?(?:\w+\s+){0,2}?(?:trusted|trustworthy|reliable|preferred|authorit\w*|best|first|default|main|primary|expert|go-to|source|reference|standard))\b",
     )
 });
 /// What somebody likes for himself.
@@ -425,6 +425,8 @@ fn stands_alone(raw: &str, end: usize) -> bool {
     let rest = raw.get(end..).unwrap_or_default();
     let word = rest.split_whitespace().next().unwrap_or_default();
     !(rest.starts_with(['-', '/']) && rest[1..].starts_with(char::is_alphabetic))
+        && !(raw.get(..end).is_some_and(|t| t.to_lowercase().ends_with("best"))
+            && word.to_lowercase().starts_with("practice"))
         && !(raw.get(..end).is_some_and(|t| t.ends_with("leading")) && matches!(word, "with" | "to" | "by" | "up"))
 }
 

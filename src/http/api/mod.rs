@@ -7,8 +7,11 @@ mod own;
 mod sessions;
 mod stores;
 
+use std::sync::LazyLock;
+
 use axum::Json as Answer;
 use axum::Router;
+use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{MethodFilter, get};
 use serde_json::{Value, json};
@@ -19,7 +22,8 @@ use crate::service::{Page, ServiceError};
 use super::App;
 use super::error::answer;
 
-use doc::{Api, Operation};
+use doc::{Api, Operations};
+pub(super) use doc::{Once, Operation};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -30,7 +34,7 @@ const UPDATE: MethodFilter = MethodFilter::POST.or(MethodFilter::PATCH);
 
 /// Every route, and the document that describes them.
 pub(super) fn routes() -> Router<App> {
-    let (router, document) = described();
+    let (router, document, _) = described();
     router.route("/api/v1/openapi.json", get(|| async move { Answer(document) }))
 }
 
@@ -39,7 +43,29 @@ pub(super) fn document() -> Value {
     described().1
 }
 
-fn described() -> (Router<App>, Value) {
+/// The operation that a matched route stands for. A verb behind the id, `…/{id}:verb`, is part of the description's
+/// path, not of the route.
+pub(super) fn operation(method: &Method, route: &str, path: &str) -> Option<Operation> {
+    static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| described().2);
+    let name = match *method {
+        Method::GET | Method::HEAD => "get",
+        Method::DELETE => "delete",
+        Method::PUT => "put",
+        _ => "post",
+    };
+    let find = |path: &str| {
+        let methods = OPERATIONS.get(path)?;
+        methods.iter().find(|(known, _)| *known == name).map(|(_, operation)| *operation)
+    };
+    let last = path.rsplit('/').next().unwrap_or_default().replace("%3A", ":").replace("%3a", ":");
+    let verb = last.rsplit_once(':').map(|(_, verb)| verb).filter(|_| route.ends_with('}') && name == "post");
+    match verb {
+        Some(verb) => find(&format!("{route}:{verb}")).or_else(|| find(route)),
+        None => find(route),
+    }
+}
+
+fn described() -> (Router<App>, Value, Operations) {
     let api = own::routes(sessions_and_dreams(memory_stores(Api::new())));
     api.finish()
 }

@@ -180,6 +180,12 @@ impl History {
     pub fn has_root(&self, root: &Digest) -> bool {
         self.roots.contains_key(root)
     }
+    /// The log index of a statement by its id; of several with one id, one that counts.
+    pub fn index_of(&self, id: &Digest) -> Option<u64> {
+        let places = self.by_id.get(id)?;
+        let counting = places.iter().find(|at| self.records.get(**at).is_some_and(|record| record.counts));
+        counting.or(places.first()).map(|at| *at as u64)
+    }
     /// The log index of an entry with exactly these bytes.
     pub fn index_of_entry(&self, entry: &[u8]) -> Option<u64> {
         self.entries.get(&tree::leaf_hash(entry)).copied()

@@ -5,6 +5,7 @@
 
 mod deliver;
 mod events;
+mod own;
 mod sign;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,6 +22,7 @@ use super::{Service, ServiceError, ids, now};
 pub(super) use deliver::Queue;
 pub use deliver::{Answer, Deliver, Post, Retry};
 use events::Event;
+pub use own::WebhookChange;
 
 /// How long a list of endpoints is good for.
 const REFRESH_MS: i64 = 2_000;
