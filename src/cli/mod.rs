@@ -25,6 +25,7 @@ pub mod completions;
 pub mod config;
 pub mod decode;
 pub mod demo;
+mod demo_console;
 pub mod diff;
 pub mod doctor;
 pub mod dream;

@@ -195,6 +195,32 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
+/// Serves a service on a free port of the loopback until the process is told to stop.
+pub(super) fn until_stopped(
+    service: Arc<Service>,
+    context: &Context,
+    announce: impl Fn(SocketAddr) -> Result<(), CliError>,
+) -> Result<Exit, CliError> {
+    let failed = |verb| move |e| CliError::Listen { verb, source: e };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(failed("start the runtime"))?;
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen =
+        ListenOptions { data: free, admin: free, tls: None, connections: 64, patience: Duration::from_secs(10) };
+    let app = App::new(Arc::clone(&service), 1 << 20, 64);
+    let outcome = runtime.block_on(async {
+        let bound = bind(listen).await.map_err(failed("listen"))?;
+        announce(bound.data_address().map_err(failed("listen"))?)?;
+        context.finish()?;
+        bound.serve(app, asked()).await;
+        Ok::<(), CliError>(())
+    });
+    service.stop();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    outcome?;
+    Ok(stop::asked().map_or(Exit::Done, stop::Signal::exit))
+}
+
 /// Ends when the process is asked to stop.
 pub(super) async fn asked() {
     while stop::asked().is_none() {

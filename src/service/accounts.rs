@@ -345,6 +345,16 @@ impl Service {
         Account::of(&row)
     }
 
+    /// A password that nobody chose: 100 random bits in groups that can be typed.
+    ///
+    /// # Errors
+    /// Unavailable random generator.
+    pub fn fresh_password(&self) -> Result<String, ServiceError> {
+        let id = ids::fresh("")?;
+        let letters: Vec<char> = id.chars().skip(2).take(18).collect();
+        Ok(letters.chunks(6).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-"))
+    }
+
     /// All accounts, by name.
     ///
     /// # Errors

@@ -132,7 +132,7 @@ impl FromRequest<App> for Form {
         let form = Query::parse(text).map_err(|error| view::failed(&error, theme))?;
         let sent = form.one("token").ok().flatten().unwrap_or_default();
         let ours = if is_login {
-            before.is_some_and(|door| door.len() >= 32 && view::door_token(&door) == sent)
+            before.is_some_and(|door| door.len() >= 20 && view::door_token(&door) == sent)
         } else {
             let visitor = match token {
                 Some(token) => app.run(move |service| service.visitor(&token)).await.ok().flatten(),

@@ -204,7 +204,7 @@ impl Html {
         Self(out)
     }
 
-    /// What changes between two texts, line by line: removed lines in `<del>`, new ones in `<ins>`.
+    /// What changes between two texts, an element a line: removed ones in `<del>`, new ones in `<ins>`.
     pub fn diff(old: &str, new: &str) -> Self {
         let layout = ShowOptions { width: 100_000, max_bytes: 256 * 1024, color: false, gutter: false };
         let mut out = String::new();
@@ -218,7 +218,6 @@ impl Html {
             out.push_str(open);
             escape_into(&mut out, line);
             out.push_str(close);
-            out.push('\n');
         }
         Self(out)
     }

@@ -350,7 +350,9 @@ fn read(firewall: &mut crate::firewall::Firewall, id: &str, full: bool, now: Tim
         }
         for other in firewall.held()?.into_iter().take(NEIGHBOURS).filter(|other| other.id != record.id) {
             let permille = shared(&mine, &words(&other.text));
-            if permille >= 600 || other.submitter == record.submitter {
+            // What was decided about the same author says more than what else waits.
+            let decided = other.submitter == record.submitter && !other.state.is_open();
+            if permille >= 400 || decided {
                 neighbours.push(NeighbourView {
                     place: super::place(&other),
                     id: other.id.to_string(),
@@ -449,7 +451,7 @@ impl Service {
                 span: origin.span,
                 channel: origin.channel.name(),
                 authority: origin.authority.name(),
-                principal: origin.principal.to_string(),
+                principal: self.name_of(origin.principal.as_str()),
                 at: origin.at,
                 known,
             });
@@ -459,7 +461,7 @@ impl Service {
         // The second person sees the item fresh: what the first said is hidden until both have chosen.
         let history = found.history.iter().filter(|entry| !awaits || entry.reviewer == caller.name).cloned().collect();
         Ok(Item {
-            row: row(&store_row, record, claim),
+            row: self.named(row(&store_row, record, claim)),
             text: record.text.clone(),
             digest: record.digest.hex(),
             reasons: record.reasons.clone(),

@@ -206,7 +206,7 @@ fn row(store: &ObjectRow, record: &HeldRecord, claim: Option<&ClaimRow>) -> Row 
         created: record.created,
         deadline: record.deadline,
         place: place(record),
-        start: head(&record.text, 400).to_owned(),
+        start: head(&record.text, 400).trim_end_matches(['\n', ' ']).to_owned(),
         rules,
         submitter: record.submitter.to_string(),
         needs_two: record.needs_two,
@@ -297,10 +297,24 @@ impl Service {
             found = grouped;
         }
         queue.matched = found.len();
-        queue.rows = found.into_iter().skip(page.saturating_mul(SCREEN)).take(SCREEN).map(|(row, _)| row).collect();
+        let screen = found.into_iter().skip(page.saturating_mul(SCREEN)).take(SCREEN);
+        queue.rows = screen.map(|(row, _)| self.named(row)).collect();
         queue.severities = severities.into_iter().rev().map(|(severity, count)| (severity.name(), count)).collect();
         queue.kinds = kinds.into_iter().collect();
         Ok(queue)
+    }
+
+    /// A principal as people know it: a key by its name, with its id.
+    fn name_of(&self, principal: &str) -> String {
+        if !principal.starts_with("apikey_") {
+            return principal.to_owned();
+        }
+        let key = self.keys(None).into_iter().find(|key| key.id == principal);
+        key.map_or_else(|| principal.to_owned(), |key| format!("{} ({principal})", key.name))
+    }
+
+    fn named(&self, row: Row) -> Row {
+        Row { submitter: self.name_of(&row.submitter), ..row }
     }
 
     /// Takes an item for a while, so that two people do not read the same thing. The answer says who has it.
