@@ -22,14 +22,13 @@ pub(crate) fn read_log_entries<S: LogStorage + ?Sized>(
     Ok(entries)
 }
 
+/// Takes one file: path and bytes.
+type EachFile<'a> = dyn FnMut(&str, &[u8]) -> Result<(), super::StorageError> + 'a;
+
 /// The files of a log as it was when it had `size` entries, path and bytes, whatever it has now.
 ///
 /// Errors: refused, [`LedgerError::ReadOnly`], when a file is missing or too short; what `each` says.
-pub fn files_at<S: LogStorage + ?Sized>(
-    storage: &S,
-    size: u64,
-    each: &mut dyn FnMut(&str, &[u8]) -> Result<(), super::StorageError>,
-) -> Result<(), LedgerError> {
+pub fn files_at<S: LogStorage + ?Sized>(storage: &S, size: u64, each: &mut EachFile<'_>) -> Result<(), LedgerError> {
     let mut tree = Tree::default();
     for (index, width) in grown_bundles(0, size) {
         let mut bytes = Vec::new();

@@ -71,3 +71,9 @@
 //!
 //! **2026-11-21, runner commands.** `##[` and its kin are broken by a mark in every visible form, not only in build logs,
 //! because terminal output ends up in build logs. Price: those characters never appear together in what we print.
+//!
+//! **2026-11-22, a version is logged by a row.** Entries and the signed checkpoint over them go into the transaction of
+//! the version's memories; the log's files follow within 256 entries or half a second of rest. One durable write instead
+//! of ten, and no crash parts a version from its place in the log. Price: until then the folder's files alone are behind,
+//! and whoever puts an old database back while a server is down takes that much of the log with it; a checkpoint kept
+//! elsewhere still tells.
