@@ -19,6 +19,7 @@
 //! | [`ledger`] | keys, manifests, statements, the log, verification |
 //! | [`grade`] | rubrics, grades, monitors, suspects |
 //! | [`store`] | the data folder and its database |
+//! | [`witness`] | signs that it saw another log, once |
 //! | [`config`] | files and environment to checked values |
 //! | [`report`] | the only way out for untrusted text |
 //! | [`firewall`] | the live path, one function a verb |
@@ -47,3 +48,4 @@ pub mod report;
 pub mod ruleset;
 pub mod service;
 pub mod store;
+pub mod witness;

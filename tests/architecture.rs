@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("consolidate", &["domain", "notes", "ingest", "ledger"]),
     ("grade", &["domain", "ingest", "ledger"]),
     ("store", &["domain", "gate", "ledger"]),
+    ("witness", &["domain", "ledger", "store"]),
     ("report", &["domain", "notes", "ruleset", "detect", "gate", "ledger", "consolidate", "grade"]),
     ("config", &["domain", "auth", "ruleset", "gate", "ledger", "store"]),
     (
@@ -42,8 +43,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("service", &["domain", "ingest", "auth", "detect", "gate", "store", "firewall"]),
-    // Handlers parse, call one operation, and render what it answers.
-    ("http", &["domain", "auth", "service"]),
+    // Handlers parse, call one operation, and render what it answers; the console's pages show text through `report`.
+    ("http", &["domain", "auth", "witness", "report", "service"]),
     ("auditor", &["domain", "auth", "ruleset", "detect", "ledger", "grade", "store", "config"]),
     // Beside the verbs, `cli` renders plans, held items, findings and grades: their types, nothing that decides.
     (
@@ -61,6 +62,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
             "firewall",
             "service",
+            "witness",
             "http",
             "auditor",
         ],
@@ -79,7 +81,7 @@ const FORBIDDEN_TRAITS: &[&str] = &["Clone", "Copy", "Default", "Deserialize", "
 
 /// What touches the world, and the rooms that may.
 const WORLD: &[(&str, &[&str])] = &[
-    ("std::fs", &["store", "config", "firewall", "service", "auditor", "cli"]),
+    ("std::fs", &["store", "witness", "config", "firewall", "service", "auditor", "cli"]),
     ("std::env", &["config", "cli"]),
     ("std::net", &["http", "cli"]),
     ("std::process::Command", &["firewall", "cli"]),

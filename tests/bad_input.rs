@@ -391,7 +391,7 @@ fn a_changed_field_of_any_row_is_named_with_the_seal_and_without() {
         };
         names.iter().map(|table| (table.clone(), columns(table))).collect()
     };
-    assert_eq!(tables.len(), 6, "{tables:?}");
+    assert_eq!(tables.len(), 7, "{tables:?}");
     let mut failed = Vec::new();
     let mut tried = 0;
     for (table, columns) in &tables {
@@ -399,7 +399,8 @@ fn a_changed_field_of_any_row_is_named_with_the_seal_and_without() {
             .unwrap()
             .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
             .unwrap();
-        assert!(rows > 0, "{table} is empty: the folder has not lived enough");
+        // A folder at rest has all its log in files; what lies here while it works is `ledger_faults`' part.
+        assert_eq!(rows > 0, table != "intake", "{table} has {rows} rows");
         for (row, column) in (0..rows).flat_map(|row| columns.iter().map(move |column| (row, column))) {
             let key =
                 columns.iter().take(if table == "document" { 2 } else { 1 }).cloned().collect::<Vec<_>>().join(", ");

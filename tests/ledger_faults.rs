@@ -403,7 +403,7 @@ fn a_torn_write_ahead_record_is_dropped_and_a_flipped_one_is_not_replayed() {
         .unwrap();
         other.append(&all[..5]).unwrap();
         let mut faulty = other.into_storage();
-        faulty.fuse = Rc::new(Cell::new(Some(2)));
+        faulty.fuse = Rc::new(Cell::new(Some(3)));
         let mut other = open(faulty).unwrap_or_else(|error| panic!("{error}"));
         let _ = other.append(&all[5..10]);
         let record = other.into_storage().read_wal().unwrap();

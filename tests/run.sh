@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # All tests of memgate, from a clean checkout.
 #
-#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo, official SDKs,
-#                           schemathesis
+#   tests/run.sh            format, lints, tests, doc tests, licences, release build, the README's demo,
+#                           evidence checked by openssl, Python and Go, official SDKs, schemathesis,
+#                           the console in a browser
 #   tests/run.sh --quick    format, lints, tests only
 #
-# Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler, Python and node when they are
-# missing.
+# Installs what it needs: rustfmt and clippy through rustup; on Debian a C compiler, Python, node, jq, Go and Chromium
+# when they are missing.
 # Every step prints its name and its time; the first failing step ends the run with its exit code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +18,7 @@ QUICK=0
 for argument in "$@"; do
   case "$argument" in
     --quick) QUICK=1 ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "tests/run.sh: unknown option $argument (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -63,6 +64,10 @@ install_tools() {
   if [ "$QUICK" = 0 ]; then
     need node nodejs # the TypeScript SDK
     need npm npm
+    need openssl openssl # evidence, checked by other people's tools
+    need jq jq
+    need go golang-go
+    [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/note ] || need golang.org/x/mod golang-golang-x-mod-dev
   fi
 }
 
@@ -103,7 +108,9 @@ if [ "$QUICK" = 0 ]; then
   step "licences, bans, sources" licences
   step "release build" cargo build --locked --release
   step "demo" demo
+  step "strangers' tools" tests/strangers/run.sh target/release/memgate
   step "official SDKs" tests/sdk/run.sh target/release/memgate
   step "schemathesis" tests/schemathesis/run.sh target/release/memgate
+  step "console in a browser" tests/console/run.sh target/release/memgate
 fi
 echo "== all steps ok, $SECONDS s"

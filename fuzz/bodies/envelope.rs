@@ -1,7 +1,9 @@
 //! Signed bytes: one form each, and a changed byte is always noticed.
 
 use memgate::domain::canonical::parse_canonical;
-use memgate::ledger::{Envelope, KeyId, LogProof, Manifest, Note, SigningKey};
+use memgate::ledger::{
+    AddCheckpoint, Envelope, ForkEvidence, KeyId, LogProof, Manifest, Namespace, Note, SigningKey, TrustRoot,
+};
 
 /// The input as each signed format, then as a payload to sign.
 pub fn body(data: &[u8]) {
@@ -23,6 +25,17 @@ pub fn body(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         if let Ok(proof) = LogProof::parse(text) {
             assert_eq!(proof.to_text(), text, "a second form of a log proof");
+        }
+        if let Ok(request) = AddCheckpoint::parse(data) {
+            assert_eq!(request.to_text(), text, "a second form of a request to a witness");
+        }
+        if let Ok(fork) = ForkEvidence::parse(text) {
+            assert_eq!(fork.to_text(), text, "a second form of fork evidence");
+        }
+        let namespace = Namespace::product();
+        if let Ok(root) = TrustRoot::parse(data, &namespace) {
+            let printed = root.to_bytes(&namespace).expect("what was read can be written");
+            assert_eq!(printed.strip_suffix(b"\n"), Some(data.strip_suffix(b"\n").unwrap_or(data)));
         }
         if let Ok(note) = Note::parse(data) {
             let printed = note.dangerous_unverified_body().text();

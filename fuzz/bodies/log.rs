@@ -281,7 +281,7 @@ impl LogStorage for Disk {
         Ok(())
     }
     fn list(&self) -> Result<Vec<String>, StorageError> {
-        Ok(self.0.borrow().files.keys().cloned().collect())
+        Ok(self.0.borrow().files.keys().filter(|path| path.starts_with("tile/")).cloned().collect())
     }
     fn head(&self) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.0.borrow().head.clone())

@@ -2,8 +2,12 @@
 //!
 //! For: names every changed byte. In: a data folder. Out: [`AuditReport`].
 //! May touch: everything that keeps or verifies records; clock and store are passed in.
-//! Never: repairs, writes, or stops at the first problem when it can name more.
+//! Never: repairs, writes to what it looks at, or stops at the first problem when it can name more.
 #![expect(clippy::disallowed_methods, reason = "the auditor reads the data folder")]
+
+pub mod export;
+pub mod stranger;
+pub mod watch;
 
 use std::fs;
 use std::path::Path;
@@ -174,6 +178,9 @@ fn log(
     }
     match ledger::read_log_with(&folder, trust, Age::Archive, leaves, intake) {
         Ok(log) => {
+            if let Some(checkpoint) = log.checkpoint() {
+                report.witnesses = checkpoint.seen_by();
+            }
             let entries = usize::try_from(log.history().len()).unwrap_or(usize::MAX);
             let versions = log.history().versions().len();
             let detail = format!("{}, {}, one signed tree", count(entries, "entry"), count(versions, "version"));

@@ -14,8 +14,8 @@ use crate::service::backup::{self, Backup};
 #[command(after_help = "Examples:\n  \
     memgate backup --data ./server --to /backups/2026-01-31\n  \
     memgate backup --data ./server/stores/memstore_01… --to ./one-store\n\n\
-    The server may run: each store is copied in a pause between writes, and nothing acknowledged before is\n\
-    missing. A store that is written to without a pause answers store-busy: try again.\n\
+    The server may run, and nobody who writes waits: each store is copied as of one moment, and\n\
+    nothing acknowledged before is missing.\n\
     The copy holds private keys, API key digests and webhook secrets: keep it as you keep the server.")]
 pub struct Args {
     /// The new folder

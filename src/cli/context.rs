@@ -15,6 +15,7 @@ use super::exit::Exit;
 use super::progress::Bar;
 use super::stop;
 use crate::domain::Timestamp;
+use crate::firewall::Passphrase;
 use crate::report::json::to_line;
 use crate::report::style::{Paint, Style};
 use crate::report::{ShowOptions, show_line, show_plain};
@@ -38,9 +39,23 @@ pub struct Global {
     /// The data folder: keys, log, database [default: MEMGATE_DATA, else .memgate]
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// File whose first line is the passphrase of encrypted keys [default: asked on the terminal]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Descriptor to read the passphrase from
+    #[arg(long, global = true, value_name = "N", conflicts_with = "passphrase_file")]
+    pub passphrase_fd: Option<u32>,
     /// Write the result to a file (whole or not at all) instead of stdout
     #[arg(long, short = 'o', global = true, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+impl Global {
+    /// Where the passphrase is, unless it is asked for.
+    fn passphrase_place(&self) -> Option<PathBuf> {
+        let descriptor = self.passphrase_fd.map(|number| PathBuf::from(format!("/dev/fd/{number}")));
+        self.passphrase_file.clone().or(descriptor)
+    }
 }
 
 /// Form of a command's result.
@@ -89,6 +104,10 @@ pub struct Context {
     pub to_terminal: bool,
     /// The data folder.
     pub data: PathBuf,
+    /// The way to the passphrase of encrypted keys.
+    pub passphrase: Passphrase,
+    /// True when it comes from a file or a descriptor.
+    pub passphrase_given: bool,
     progress: bool,
     color_stderr: bool,
     output: Option<PathBuf>,
@@ -107,6 +126,8 @@ impl Context {
             width: columns(to_terminal),
             to_terminal,
             data: data_folder(global.data.as_deref()),
+            passphrase: super::passphrase::provider(global.passphrase_place()),
+            passphrase_given: global.passphrase_place().is_some(),
             progress: !global.no_progress && io::stderr().is_terminal() && environment("CI").is_none(),
             output: global.output.clone(),
             buffer: RefCell::new(String::new()),
@@ -127,10 +148,8 @@ impl Context {
         Bar::new(self.progress, total, what)
     }
     /// The clock, read once per call.
-    #[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
     pub fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        clock()
     }
 
     /// Refuses a form that a command does not write.
@@ -210,6 +229,13 @@ impl Context {
         // Nobody is left to tell when stderr itself is gone.
         let _ = AutoStream::new(io::stderr().lock(), choice).write_all(text.as_bytes());
     }
+}
+
+/// The clock.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+pub(super) fn clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A line from the terminal, or the end of the command when somebody would rather stop.

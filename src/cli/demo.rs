@@ -29,12 +29,16 @@ static DATA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/demo_data");
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     memgate demo                            in a temporary folder that is removed at the end\n  \
-    memgate demo --keep ./demo              keep everything to look around\n\n\
+    memgate demo --keep ./demo              keep everything to look around\n  \
+    memgate demo --console                  the review console on sample data, until Ctrl-C\n\n\
     Takes some seconds, needs no network and asks nothing. Exit code 8 if it does not come out as promised.")]
 pub struct Args {
     /// Folder to work in and keep; must be new or empty
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Serve the sample store with its review console instead, with one reviewer whose password is printed
+    #[arg(long)]
+    pub console: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +96,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         }
         None => temporary.path().to_owned(),
     };
+    if args.console {
+        return super::demo_console::run(&folder, context);
+    }
     let tour = Tour { context, folder: &folder, text: String::new() };
     let outcome = tour.run()?;
     if context.format == Format::Json {
@@ -460,6 +467,15 @@ fn text(file: &'static include_dir::File<'static>) -> Result<&'static str, CliEr
 
 fn yaml<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, CliError> {
     serde_saphyr::from_str(text_of(name)?).map_err(|e| CliError::Usage(format!("{name}: {e}")))
+}
+
+/// Paths and texts of a folder of the demo's memories.
+pub(super) fn memories(folder: &str) -> Result<Vec<(String, &'static str)>, CliError> {
+    let path = |file: &include_dir::File<'_>| {
+        let name = file.path().strip_prefix(folder).unwrap_or(file.path());
+        format!("/{}", name.to_string_lossy().replace('\\', "/"))
+    };
+    files(folder).into_iter().map(|file| Ok((path(file), text(file)?))).collect()
 }
 
 /// All files below a folder of the demo's data, by path.

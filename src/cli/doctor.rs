@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{CliError, Context, Exit, Format, store};
 use crate::auditor;
 use crate::config::server::ServerConfig;
+use crate::firewall::Firewall;
 use crate::report::show_line;
 use crate::report::style::Style;
 use crate::ruleset::RuleSet;
@@ -72,6 +73,7 @@ pub fn run(_: &Args, context: &Context) -> Result<Exit, CliError> {
     clock(data, context, &mut lines);
     if there {
         permissions(data, server, &mut lines);
+        keys(data, server, &mut lines);
         disk(data, &mut lines);
     }
     if server {
@@ -116,6 +118,22 @@ fn clock(data: &Path, context: &Context, lines: &mut Lines) {
     } else {
         lines.say("clock", true, now.to_string(), "");
     }
+}
+
+/// Whether who gets at the files gets at the keys. No problem by itself: a demo may live with it.
+fn keys(data: &Path, server: bool, lines: &mut Lines) {
+    let stores = match server {
+        true => backup::parts(data).map(|(stores, _)| stores).unwrap_or_default(),
+        false => vec![data.to_owned()],
+    };
+    let counts = stores.iter().filter_map(|store| Firewall::encrypted_keys(store).ok());
+    let (encrypted, all) = counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let detail = match (encrypted, all) {
+        (_, 0) => "none yet".to_owned(),
+        (some, all) if some == all => format!("{all} signing keys, encrypted"),
+        (some, all) => format!("{} of {all} signing keys are plain files: memgate key encrypt", all - some),
+    };
+    lines.say("signing keys", true, detail, "");
 }
 
 #[cfg(unix)]

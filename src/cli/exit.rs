@@ -116,6 +116,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     // Nothing there to work on.
     ("firewall-no-version", Exit::Nothing),
     ("store-missing", Exit::Nothing),
+    ("witness-missing", Exit::Nothing),
     // The request itself is wrong: a name, an id, a missing flag.
     ("consolidate-no-such-operation", Exit::Usage),
     ("firewall-many-items", Exit::Usage),
@@ -136,12 +137,14 @@ const OF_CODES: &[(&str, Exit)] = &[
     // Stopped from outside: the code of SIGINT; the command line knows when it was SIGTERM.
     ("firewall-stopped", Exit::Interrupted),
     // Input that was not read whole, output that was not written.
+    ("audit-unreachable", Exit::Incomplete),
     ("firewall-random", Exit::Incomplete),
     ("firewall-workspace", Exit::Incomplete),
     ("grade-bad-artifacts", Exit::Incomplete),
     ("ingest-", Exit::Incomplete),
     ("ledger-poisoned", Exit::Incomplete),
     ("ledger-storage", Exit::Incomplete),
+    ("ledger-waiting", Exit::Incomplete),
     ("store-", Exit::Incomplete),
     // What a server's operation answers.
     ("service-", Exit::Refused),
@@ -162,6 +165,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("store-changed", Exit::Verification),
     ("store-damaged", Exit::Verification),
     ("verify-", Exit::Verification),
+    ("witness-damaged", Exit::Verification),
     // Not allowed, or refused.
     ("auth-", Exit::Refused),
     ("consolidate-", Exit::Refused),
@@ -180,6 +184,7 @@ const OF_CODES: &[(&str, Exit)] = &[
     ("review-not-open", Exit::Conflict),
     ("review-other-bytes", Exit::Conflict),
     ("store-busy", Exit::Conflict),
+    ("witness-busy", Exit::Conflict),
 ];
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! `memgate init`: set up a data folder.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, dream_text, stop, store};
+use super::{CliError, Context, Exit, Format, dream_text, passphrase, stop, store};
 use crate::domain::{Authority, PrincipalId};
-use crate::firewall::{AcceptMode, DreamRequest, Firewall, InitRequest};
+use crate::firewall::{AcceptMode, DreamRequest, Firewall, InitRequest, Passphrase};
 use crate::gate::policy::DEFAULT_POLICY;
 
 /// Arguments of `memgate init`.
@@ -15,7 +16,8 @@ use crate::gate::policy::DEFAULT_POLICY;
 #[command(after_help = "Examples:\n  \
     memgate init                            keys, policy and an empty store in .memgate\n  \
     memgate init --memory ./memory          and the folder's notes as version 1, vouched for by you\n  \
-    memgate init --reviewer ana --reviewer ben --operator ops\n\n\
+    memgate init --reviewer ana --reviewer ben --operator ops\n  \
+    memgate init --encrypt                  keys that need a passphrase\n\n\
     Keys are made here and stay here, in files only you can read. Nothing is overwritten.")]
 pub struct Args {
     /// Name of the store in statements and in the log
@@ -30,6 +32,9 @@ pub struct Args {
     /// Memory folder whose notes become version 1; you vouch for them, findings are still held
     #[arg(long, value_name = "DIR")]
     pub memory: Option<PathBuf>,
+    /// Encrypt the private keys with a passphrase
+    #[arg(long)]
+    pub encrypt: bool,
     /// Policy file to start with [default: the documented default]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
@@ -57,7 +62,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         policy,
     };
     let _working = stop::Working::begin()?;
-    let mut firewall = Firewall::init(&context.data, request, store::env(context))?;
+    let mut env = store::env(context);
+    env.outside.encrypt = args.encrypt;
+    if args.encrypt && !context.passphrase_given {
+        let fresh = passphrase::fresh(None)?;
+        env.outside.passphrase = Some(Passphrase(Arc::new(move || Ok(fresh.clone()))));
+    }
+    let mut firewall = Firewall::init(&context.data, request, env)?;
     let report = match inputs {
         Some(inputs) => {
             let request = DreamRequest {

@@ -1,12 +1,15 @@
-//! `memgate key`: API keys of a server, also while it runs.
+//! `memgate key`: API keys of a server, also while it runs; and the signing keys' passphrase.
+
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, stop};
+use super::{CliError, Context, Exit, Format, passphrase, stop, store};
 use crate::auth::CredentialRole;
 use crate::domain::Timestamp;
-use crate::service::{Options, Service};
+use crate::firewall::Firewall;
+use crate::service::{Options, Service, backup};
 
 /// Arguments of `memgate key`.
 #[derive(Debug, ClapArgs)]
@@ -48,6 +51,28 @@ pub enum Command {
     /// List keys: names, roles, times, never secrets
     #[command(after_help = "Examples:\n  memgate key list --format json")]
     List,
+    /// Encrypt the private signing keys of a data folder, or of every store of a server
+    #[command(after_help = "Examples:\n  \
+        memgate key encrypt --data .memgate\n  \
+        memgate key encrypt --data ./server --new-passphrase-file /run/secrets/memgate\n\n\
+        PKCS#8 with scrypt and AES-256-CBC, which openssl opens, too. Keys stay the same. What the disk held before may\n\
+        stay in blocks that were freed.")]
+    Encrypt {
+        /// File whose first line is the new passphrase [default: asked on the terminal, twice]
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Write the private signing keys as plain files again
+    #[command(after_help = "Examples:\n  memgate key decrypt --data .memgate --passphrase-file old.txt")]
+    Decrypt,
+    /// Encrypt the private signing keys with another passphrase
+    #[command(after_help = "Examples:\n  \
+        memgate key change-passphrase --passphrase-file old.txt --new-passphrase-file new.txt")]
+    ChangePassphrase {
+        /// File whose first line is the new passphrase [default: asked on the terminal, twice]
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
     /// Take a key back
     #[command(after_help = "Examples:\n  memgate key revoke apikey_01…")]
     Revoke {
@@ -60,6 +85,14 @@ pub enum Command {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
     let _working = stop::Working::begin()?;
+    match &args.command {
+        Command::Encrypt { new_passphrase_file } | Command::ChangePassphrase { new_passphrase_file } => {
+            let fresh = passphrase::fresh(new_passphrase_file.as_deref())?;
+            return rekey(Some(&fresh), context);
+        }
+        Command::Decrypt => return rekey(None, context),
+        _ => {}
+    }
     let service = Service::open_beside(Options::new(&context.data))?;
     match &args.command {
         Command::Create { name, role, workspace, expires, secret_from_env } => {
@@ -86,6 +119,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
                 })?,
             }
         }
+        Command::Encrypt { .. } | Command::Decrypt | Command::ChangePassphrase { .. } => {}
         Command::List => {
             let keys = service.keys(None);
             match context.format {
@@ -114,6 +148,24 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             service.revoke_key(id)?;
             context.print(&format!("{} no longer works\n", crate::report::show_line(id, 60)))?;
         }
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the signing keys of a data folder, or of every store of a server, anew.
+fn rekey(fresh: Option<&str>, context: &Context) -> Result<Exit, CliError> {
+    let stores =
+        if Service::exists(&context.data) { backup::parts(&context.data)?.0 } else { vec![context.data.clone()] };
+    let mut keys = 0;
+    for data in &stores {
+        keys += Firewall::rekey(data, fresh, store::env(context))?;
+    }
+    let how = if fresh.is_some() { "encrypted" } else { "plain" };
+    match context.format {
+        Format::Json => {
+            context.print_json(&json!({ "schema": "memgate/rekey/1", "keys": keys, "encrypted": fresh.is_some() }))?
+        }
+        _ => context.print(&format!("{keys} keys of {} data folders are {how} files now\n", stores.len()))?,
     }
     Ok(Exit::Done)
 }

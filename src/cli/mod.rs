@@ -10,6 +10,7 @@ mod context;
 mod dream_text;
 mod error;
 mod exit;
+mod passphrase;
 mod progress;
 mod recognise;
 mod stop;
@@ -17,17 +18,20 @@ mod store;
 
 pub mod codes;
 
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod decode;
 pub mod demo;
+mod demo_console;
 pub mod diff;
 pub mod doctor;
 pub mod dream;
 pub mod drift;
 pub mod explain;
+pub mod export;
 pub mod grade;
 pub mod init;
 pub mod key;
@@ -39,9 +43,11 @@ pub mod rules;
 pub mod scan;
 pub mod serve;
 pub mod show;
+pub mod user;
 pub mod verify;
 pub mod version;
 pub mod webhook;
+pub mod witness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -105,6 +111,10 @@ pub enum Command {
     Review(review::Args),
     /// Verify keys, log, versions and contents, offline
     Verify(verify::Args),
+    /// Watch a log from outside, and prove a fork
+    Audit(audit::Args),
+    /// Write evidence that strangers can check without memgate
+    Export(export::Args),
     /// List the signed versions of a store
     Log(log::Args),
     /// What one version changed against another
@@ -117,6 +127,8 @@ pub enum Command {
     Serve(serve::Args),
     /// API keys of a server
     Key(key::Args),
+    /// People of a server: who logs in to its console
+    User(user::Args),
     /// Who is told of what happens on a server
     Webhook(webhook::Args),
     /// What a server is told, and where each value comes from
@@ -131,6 +143,8 @@ pub enum Command {
     Grade(grade::Args),
     /// Watch grades for changes, version by version
     Drift(drift::Args),
+    /// Be a witness of other logs, or have witnesses of a store's own
+    Witness(witness::Args),
     /// Check or show a policy
     Policy(policy::Args),
     /// List, show or check detection rules
@@ -177,12 +191,15 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Dream(args) => dream::run(args, context),
         Command::Review(args) => review::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Audit(args) => audit::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Log(args) => log::run(args, context),
         Command::Diff(args) => diff::run(args, context),
         Command::Show(args) => show::run(args, context),
         Command::Rollback(args) => rollback::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Key(args) => key::run(args, context),
+        Command::User(args) => user::run(args, context),
         Command::Webhook(args) => webhook::run(args, context),
         Command::Config(args) => config::run(args, context),
         Command::Backup(args) => backup::run(args, context),
@@ -190,6 +207,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Doctor(args) => doctor::run(args, context),
         Command::Grade(args) => grade::run(args, context),
         Command::Drift(args) => drift::run(args, context),
+        Command::Witness(args) => witness::run(args, context),
         Command::Policy(args) => policy::run(args, context),
         Command::Rules(args) => rules::run(args, context),
         Command::Bench(args) => bench::run(args, context),

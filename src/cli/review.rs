@@ -57,6 +57,24 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
     memgate review destroy hold_0123456789ab --digest 5f7c0d1e2f3a --reason prompt_injection")]
     Destroy(Decide),
+    /// Take the last decision back, within ten minutes; the item waits again
+    #[command(after_help = "Examples:\n  \
+    memgate review undo hold_0123456789ab --reason stale_or_wrong\n\n\
+        What a release brought into the store leaves it in a new signed version, as long as nothing was signed since.")]
+    Undo {
+        /// The item's id, or the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Reason code
+        #[arg(long, value_name = "CODE", value_parser = clap::builder::PossibleValuesParser::new(REASONS))]
+        reason: String,
+        /// Why, in your words
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// Who takes it back [default: the first reviewer]
+        #[arg(long = "as", value_name = "NAME")]
+        reviewer: Option<String>,
+    },
 }
 
 /// Arguments of a decision.
@@ -87,6 +105,31 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         Command::Show { id } => show(id, context),
         Command::Release(decide) => decided(decide, context, Firewall::release),
         Command::Destroy(decide) => decided(decide, context, Firewall::destroy),
+        Command::Undo { id, reason, note, reviewer } => {
+            let (record, who) = store::with(context, |firewall| {
+                let who = named(firewall, reviewer.as_ref())?;
+                Ok((firewall.undo(id, &who, reason, note.clone())?, who))
+            })?;
+            match context.format {
+                Format::Json => context.print_json(&json!({
+                    "schema": "memgate/decision/1", "reviewer": who, "decided": { "outcome": "reopened" },
+                }))?,
+                _ => context.print(&format!(
+                    "Taken back by {}. {} waits for a person again.\n",
+                    show_line(who.as_str(), 40),
+                    record.id
+                ))?,
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn named(firewall: &Firewall, reviewer: Option<&String>) -> Result<PrincipalId, CliError> {
+    let first = firewall.config().settings.reviewers.first().cloned();
+    match reviewer {
+        Some(name) => Ok(PrincipalId::new(name)),
+        None => first.ok_or_else(|| CliError::Usage("name a reviewer with --as".to_owned())),
     }
 }
 
@@ -236,11 +279,7 @@ type Verb = fn(
 
 fn decided(args: &Decide, context: &Context, verb: Verb) -> Result<Exit, CliError> {
     let (outcome, reviewer) = store::with(context, |firewall| {
-        let first = firewall.config().settings.reviewers.first().cloned();
-        let reviewer = match &args.reviewer {
-            Some(name) => PrincipalId::new(name),
-            None => first.ok_or_else(|| CliError::Usage("name a reviewer with --as".to_owned()))?,
-        };
+        let reviewer = named(firewall, args.reviewer.as_ref())?;
         let outcome = verb(firewall, &args.id, &reviewer, &args.digest, &args.reason, args.note.clone())?;
         Ok((outcome, reviewer))
     })?;

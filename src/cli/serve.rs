@@ -15,6 +15,7 @@ use super::{CliError, Context, Exit, Format, stop};
 use crate::auth::CredentialRole;
 use crate::config::server::{ServerConfig, Value, WebhookEntry};
 use crate::domain::PrincipalId;
+use crate::firewall::{Firewall, FirewallError};
 use crate::http::{App, Bucket, ListenOptions, Network, Quotas, Subject, bind};
 use crate::service::{Options, Service, WebhookCreate};
 
@@ -126,7 +127,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         return unit::run(args, context);
     }
     let config = ServerConfig::load(&context.data, &args.flags())?;
-    let options = options(&config, &context.data)?;
+    let options = options(&config, &context.data, context)?;
     if matches!(args.command, Some(Command::Init)) {
         return init(options, context);
     }
@@ -162,9 +163,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         connections: config.number("server.connections").max(1),
         patience: Duration::from_secs(10),
     };
+    let over_tls = listen.tls.is_some() || config.switch("server.behind_tls_proxy");
     let app = App::new(Arc::clone(&service), config.number("server.body_bytes"), config.number("server.in_flight"))
         .with_quotas(quotas(&config), None)
-        .with_transport(Arc::clone(&transport));
+        .with_transport(Arc::clone(&transport))
+        .secured(over_tls);
     let outcome = runtime.block_on(async {
         let bound = bind(listen).await.map_err(|e| CliError::Listen { verb: "listen", source: e })?;
         let data = bound.data_address().map_err(|e| CliError::Listen { verb: "listen", source: e })?;
@@ -192,16 +195,52 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     }
 }
 
+/// Serves a service on a free port of the loopback until the process is told to stop.
+pub(super) fn until_stopped(
+    service: Arc<Service>,
+    context: &Context,
+    announce: impl Fn(SocketAddr) -> Result<(), CliError>,
+) -> Result<Exit, CliError> {
+    let failed = |verb| move |e| CliError::Listen { verb, source: e };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(failed("start the runtime"))?;
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen =
+        ListenOptions { data: free, admin: free, tls: None, connections: 64, patience: Duration::from_secs(10) };
+    let app = App::new(Arc::clone(&service), 1 << 20, 64);
+    let outcome = runtime.block_on(async {
+        let bound = bind(listen).await.map_err(failed("listen"))?;
+        announce(bound.data_address().map_err(failed("listen"))?)?;
+        context.finish()?;
+        bound.serve(app, asked()).await;
+        Ok::<(), CliError>(())
+    });
+    service.stop();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    outcome?;
+    Ok(stop::asked().map_or(Exit::Done, stop::Signal::exit))
+}
+
 /// Ends when the process is asked to stop.
-async fn asked() {
+pub(super) async fn asked() {
     while stop::asked().is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// What the service is told.
-fn options(config: &ServerConfig, data: &Path) -> Result<Options, CliError> {
+fn options(config: &ServerConfig, data: &Path, context: &Context) -> Result<Options, CliError> {
     let mut options = Options::new(data);
+    options.outside = super::store::outside(context);
+    // A server asks before it serves, or not at all: nobody sits at its terminal later.
+    let encrypted = |store: std::fs::DirEntry| Firewall::encrypted_keys(&store.path()).is_ok_and(|(some, _)| some > 0);
+    let stores = std::fs::read_dir(data.join("stores")).into_iter().flatten().flatten();
+    if context.passphrase_given || stores.into_iter().any(encrypted) {
+        (context.passphrase.0)().map_err(|source| CliError::from(FirewallError::Passphrase { source }))?;
+        options.outside.encrypt = context.passphrase_given;
+    } else {
+        options.outside.passphrase = None;
+    }
     options.dream_workers = config.number("dreams.workers").clamp(1, 16);
     options.reviewers = config.list("stores.reviewers").iter().map(PrincipalId::new).collect();
     if let Some(path) = config.path("stores.policy") {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use crate::domain::{Authority, PrincipalId};
-use crate::firewall::{Env, Firewall, Progress};
+use crate::firewall::{Asker, Env, Firewall, Outside, Progress};
 use crate::ingest::{self, FileKind, Format, IngestError, Memory, RawInput, Session};
 
 use super::stop::{self, Working};
@@ -14,7 +14,18 @@ use crate::report::show_line;
 
 /// The clock of this run: `SOURCE_DATE_EPOCH` (seconds) when it is set, for reproducible output.
 pub(super) fn env(context: &Context) -> Env {
-    Env { now: context.now(), stopped: Box::new(|| stop::asked().is_some()), ..Env::system() }
+    Env {
+        now: context.now(),
+        stopped: Box::new(|| stop::asked().is_some()),
+        outside: outside(context),
+        ..Env::system()
+    }
+}
+
+/// What a store may ask of the world: the witnesses of its log policy, the passphrase of its keys.
+pub(super) fn outside(context: &Context) -> Outside {
+    let witnesses = crate::http::asker().ok().map(Asker);
+    Outside { witnesses, passphrase: Some(context.passphrase.clone()), encrypt: false }
 }
 
 /// Opens the data folder to write.

@@ -1,13 +1,13 @@
 //! `memgate verify`: verify everything, offline.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::{CliError, Context, Exit, Format, store};
-use crate::auditor::{self, AuditReport};
+use crate::auditor::{self, AuditReport, stranger};
 use crate::report::show_line;
 use crate::report::style::Style;
 use crate::service::{Service, backup};
@@ -18,11 +18,21 @@ use crate::service::{Service, backup};
     memgate verify\n  \
     memgate verify --data /srv/memgate --format json\n  \
     memgate verify --data ./server          a server: its database and every store\n  \
-    memgate verify --policy 3f9a0c1d2e4f    against the trust policy digest you wrote down\n\n\
+    memgate verify --policy 3f9a0c1d2e4f    against the trust policy digest you wrote down\n  \
+    memgate verify ./evidence --root trust-root.json          a folder of 'memgate export evidence'\n\n\
     Checks every file against the signed seal, every log entry, tile and checkpoint, every statement\n\
     from the first version on, every memory against its commitment, every held item and raw input.\n\
     Exit code 6 when anything is wrong; 'memgate explain CODE' explains each problem it names.")]
 pub struct Args {
+    /// An evidence folder to verify with nothing but a root file, or a data folder
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// The trust root you got by another way than the evidence
+    #[arg(long, value_name = "FILE", requires = "folder")]
+    pub root: Option<PathBuf>,
+    /// A checkpoint you kept from before: the evidence must continue it
+    #[arg(long, value_name = "FILE", requires = "root")]
+    pub since: Option<PathBuf>,
     /// Digest of the trust policy you know from elsewhere: the folder must use that one
     #[arg(long, value_name = "SHA256")]
     pub policy: Option<String>,
@@ -31,10 +41,21 @@ pub struct Args {
 /// Verifies.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
-    if Service::exists(&context.data) {
-        return server(args, context);
-    }
-    let report = auditor::verify(&context.data, args.policy.as_deref(), store::env(context).now)?;
+    let now = store::env(context).now;
+    let data = args.folder.as_ref().unwrap_or(&context.data);
+    let report = if let Some(root) = &args.root {
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| CliError::read(path, error));
+        let since = args.since.as_ref().map(read).transpose()?;
+        std::fs::read_dir(data).map_err(|error| CliError::read(data, error))?;
+        stranger::verify(data, &read(root)?, since.as_deref(), now)
+    } else if stranger::is_evidence(data) {
+        let what = "an evidence folder is verified against a root file from elsewhere: add --root FILE";
+        return Err(CliError::Usage(what.to_owned()));
+    } else if Service::exists(data) {
+        return server(args, data, context);
+    } else {
+        auditor::verify(data, args.policy.as_deref(), now)?
+    };
     if context.format == Format::Json {
         context.print_json(&json!({ "schema": "memgate/verify/1", "good": report.is_good(), "report": report }))?;
     } else {
@@ -44,11 +65,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// Verifies a server: its database, and every store by itself.
-fn server(args: &Args, context: &Context) -> Result<Exit, CliError> {
+fn server(args: &Args, data: &Path, context: &Context) -> Result<Exit, CliError> {
     if args.policy.is_some() {
         return Err(CliError::Usage("each store has a trust policy of its own: verify one with --data".to_owned()));
     }
-    let (stores, problems) = backup::parts(&context.data)?;
+    let (stores, problems) = backup::parts(data)?;
     let exit = all_good(&stores, &problems, context)?;
     Ok(exit)
 }

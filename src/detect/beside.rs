@@ -383,22 +383,40 @@ pub(super) fn has_trigger(text: &str, knows: impl Fn(u64) -> bool) -> bool {
     false
 }
 
-/// No vowel at all, or letters beside each other that no word has.
-fn is_odd(word: &str) -> bool {
-    const NEVER: &[&str] = &[
-        "bq", "bx", "cj", "cv", "cx", "dx", "fq", "fv", "fx", "fz", "gq", "gv", "gx", "hx", "hz", "jb", "jc", "jd",
-        "jf", "jg", "jh", "jk", "jl", "jm", "jn", "jp", "jq", "jr", "js", "jt", "jv", "jw", "jx", "jy", "jz", "kq",
-        "kx", "kz", "lq", "lx", "mq", "mx", "mz", "pq", "pv", "px", "pz", "qb", "qc", "qd", "qf", "qg", "qh", "qj",
-        "qk", "ql", "qm", "qn", "qp", "qr", "qs", "qt", "qv", "qw", "qx", "qy", "qz", "sx", "tq", "vb", "vc", "vd",
-        "vf", "vg", "vh", "vj", "vk", "vm", "vp", "vq", "vt", "vw", "vx", "vz", "wq", "wv", "wx", "wz", "xd", "xg",
-        "xj", "xk", "xn", "xq", "xr", "xv", "xz", "yq", "zb", "zc", "zd", "zf", "zg", "zj", "zk", "zm", "zn", "zp",
-        "zq", "zr", "zs", "zt", "zv", "zw", "zx",
-    ];
-    if KNOWN.contains(&word) {
-        return false;
+/// Letters beside each other that no word has.
+const NEVER: &[&str] = &[
+    "bq", "bx", "cj", "cv", "cx", "dx", "fq", "fv", "fx", "fz", "gq", "gv", "gx", "hx", "hz", "jb", "jc", "jd", "jf",
+    "jg", "jh", "jk", "jl", "jm", "jn", "jp", "jq", "jr", "js", "jt", "jv", "jw", "jx", "jy", "jz", "kq", "kx", "kz",
+    "lq", "lx", "mq", "mx", "mz", "pq", "pv", "px", "pz", "qb", "qc", "qd", "qf", "qg", "qh", "qj", "qk", "ql", "qm",
+    "qn", "qp", "qr", "qs", "qt", "qv", "qw", "qx", "qy", "qz", "sx", "tq", "vb", "vc", "vd", "vf", "vg", "vh", "vj",
+    "vk", "vm", "vp", "vq", "vt", "vw", "vx", "vz", "wq", "wv", "wx", "wz", "xd", "xg", "xj", "xk", "xn", "xq", "xr",
+    "xv", "xz", "yq", "zb", "zc", "zd", "zf", "zg", "zj", "zk", "zm", "zn", "zp", "zq", "zr", "zs", "zt", "zv", "zw",
+    "zx",
+];
+/// For each first letter the second letters of [`NEVER`], one bit each.
+const NEVER_AFTER: [u32; 26] = {
+    let mut after = [0; 26];
+    let mut at = 0;
+    while at < NEVER.len() {
+        let pair = NEVER[at].as_bytes();
+        after[(pair[0] - b'a') as usize] |= 1 << (pair[1] - b'a');
+        at += 1;
     }
-    let vowels = word.bytes().filter(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')).count();
-    vowels == 0 || NEVER.iter().any(|pair| word.contains(pair))
+    after
+};
+
+/// No vowel at all, or letters beside each other that no word has; of a word of small letters.
+fn is_odd(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let never = |pair: &[u8]| match pair {
+        [first, second] => {
+            let after = NEVER_AFTER.get(usize::from(first.wrapping_sub(b'a'))).copied().unwrap_or_default();
+            after & 1_u32.checked_shl(u32::from(second.wrapping_sub(b'a'))).unwrap_or_default() != 0
+        }
+        _ => false,
+    };
+    let vowel = |byte: &u8| matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y');
+    (!bytes.iter().any(vowel) || bytes.windows(2).any(never)) && !KNOWN.contains(&word)
 }
 
 /// A heap of topics without a sentence: bait for a retriever (T05, AISVS 8.2.4).

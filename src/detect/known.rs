@@ -4,6 +4,7 @@
 //! when it is stored, instead of at each write.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::beside::{self, COMPARED, MOST_NOTES, Read};
 use super::budget::{Coverage, Limit};
@@ -21,18 +22,62 @@ pub struct Known {
     free: Vec<u32>,
     /// How often each token is there: what a store that knows a word does not take for a trigger.
     vocabulary: HashMap<u64, u32>,
-    notes: HashMap<u32, Note>,
+    notes: HashMap<u32, Note, Plain>,
     next: u32,
     /// Notes by the words they are about, oldest first.
-    by_word: HashMap<u32, BTreeSet<u32>>,
+    by_word: HashMap<u32, Vec<u32>, Plain>,
+}
+
+/// Hashes the numbers that are given out here in order: nobody chooses them.
+type Plain = BuildHasherDefault<PlainHasher>;
+
+#[derive(Debug, Default)]
+struct PlainHasher(u64);
+
+impl Hasher for PlainHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
+/// Words as numbers, ascending, and a bit for each number modulo 128: two sets have at most as many in common as their
+/// bits allow, which most pairs need not be read to know.
+#[derive(Debug)]
+struct Words {
+    numbers: Box<[u32]>,
+    bits: u128,
+}
+
+impl Words {
+    fn of(mut numbers: Vec<u32>) -> Self {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let bits = numbers.iter().fold(0, |bits, number| bits | 1 << (number % 128));
+        Self { numbers: numbers.into_boxed_slice(), bits }
+    }
+    fn len(&self) -> usize {
+        self.numbers.len()
+    }
+    /// Not less than [`common`] of the two: each bit that the other has not is a word that the other has not.
+    fn at_most_common(&self, other: &Self) -> usize {
+        let mine = self.len().saturating_sub((self.bits & !other.bits).count_ones() as usize);
+        let theirs = other.len().saturating_sub((other.bits & !self.bits).count_ones() as usize);
+        mine.min(theirs)
+    }
 }
 
 /// One statement, in numbers: most comparisons end at a count.
 #[derive(Debug)]
 struct Note {
     body: Box<str>,
-    set: Box<[u32]>,
-    subject: Box<[u32]>,
+    set: Words,
+    subject: Words,
 }
 
 impl Known {
@@ -48,27 +93,31 @@ impl Known {
     /// Adds a statement; the number it gets is what takes it out again.
     pub fn add(&mut self, body: &str) -> u32 {
         let read = Read::of(body);
-        let set = read.set.iter().map(|word| self.intern(word)).collect::<BTreeSet<u32>>();
-        let subject = read.subject.iter().map(|word| self.intern(word)).collect::<BTreeSet<u32>>();
+        let set = Words::of(read.set.iter().map(|word| self.intern(word)).collect());
+        let subject = Words::of(read.subject.iter().map(|word| self.intern(word)).collect());
         for token in &read.tokens {
             *self.vocabulary.entry(hash(token)).or_default() += 1;
         }
         let number = self.next;
         self.next = self.next.wrapping_add(1);
-        for word in &subject {
-            self.by_word.entry(*word).or_default().insert(number);
+        for word in &subject.numbers {
+            let list = self.by_word.entry(*word).or_default();
+            if let Err(at) = list.binary_search(&number) {
+                list.insert(at, number);
+            }
         }
-        let note = Note { body: body.into(), set: set.into_iter().collect(), subject: subject.into_iter().collect() };
-        self.notes.insert(number, note);
+        self.notes.insert(number, Note { body: body.into(), set, subject });
         number
     }
 
     /// Takes a statement out.
     pub fn remove(&mut self, number: u32) {
         let Some(note) = self.notes.remove(&number) else { return };
-        for word in &note.subject {
+        for word in &note.subject.numbers {
             if let Some(list) = self.by_word.get_mut(word) {
-                list.remove(&number);
+                if let Ok(at) = list.binary_search(&number) {
+                    list.remove(at);
+                }
                 if list.is_empty() {
                     self.by_word.remove(word);
                 }
@@ -110,17 +159,15 @@ impl Known {
         }
     }
 
-    fn numbers<'a>(&self, words: impl IntoIterator<Item = &'a String>) -> Vec<u32> {
+    fn numbers<'a>(&self, words: impl IntoIterator<Item = &'a String>) -> Words {
         let known = |word: &String| self.words.get(word.as_str()).map(|(number, _)| *number);
-        let mut numbers: Vec<u32> = words.into_iter().filter_map(known).collect();
-        numbers.sort_unstable();
-        numbers
+        Words::of(words.into_iter().filter_map(known).collect())
     }
 
     /// Notes that share words with a note, its rarest words first, as [`Scanner::lay_beside`] meets them.
     fn neighbours(&self, read: &Read) -> Vec<u32> {
         let lists = read.subject.iter().filter_map(|word| self.by_word.get(&self.words.get(word.as_str())?.0));
-        let mut lists: Vec<&BTreeSet<u32>> = lists.collect();
+        let mut lists: Vec<&Vec<u32>> = lists.collect();
         lists.sort_by_key(|list| list.len());
         let lists = lists.into_iter().take(beside::LISTS);
         let mut numbers: Vec<u32> = lists.flat_map(|list| list.iter().take(COMPARED).copied()).collect();
@@ -158,21 +205,32 @@ impl Scanner {
                 let members = vec![number.to_string()];
                 findings.push(SetFinding { rule: self.set_rule(slug), members, kind: None });
             };
-            let mut changes = None;
+            let (mut changes, mut copied, mut overruled) = (None, false, false);
             let stays = |at: &&u32| !replaced.contains(*at);
             for other in known.neighbours(&read).iter().filter(stays).filter_map(|at| known.notes.get(at)) {
-                let same = common(&set, &other.set);
+                let all = read.set.len().max(other.set.len());
+                let shares = |common| beside::shares(common, read.subject.len(), other.subject.len());
+                // More words in common never make either answer a no: what the bits exclude need not be read.
+                let may_copy = !copied && beside::is_close(set.at_most_common(&other.set), all);
+                let may_overrule =
+                    !overruled && changes != Some(false) && shares(subject.at_most_common(&other.subject));
+                if !may_copy && !may_overrule {
+                    continue;
+                }
+                let same = common(&set.numbers, &other.set.numbers);
                 if same == read.set.len() && same == other.set.len() {
                     continue;
                 }
-                let all = read.set.len().max(other.set.len());
-                if beside::is_close(same, all) && beside::is_mutation(&read, &Read::of(&other.body)) {
+                if may_copy && beside::is_close(same, all) && beside::is_mutation(&read, &Read::of(&other.body)) {
                     add("mutated-copy");
+                    copied = true;
                 }
-                if beside::shares(common(&subject, &other.subject), read.subject.len(), other.subject.len())
+                if may_overrule
+                    && shares(common(&subject.numbers, &other.subject.numbers))
                     && *changes.get_or_insert_with(|| beside::changes(&fold_text(text)))
                 {
                     add("overrides-approved");
+                    overruled = true;
                 }
             }
             if beside::has_trigger(text, |word| known.vocabulary.contains_key(&word)) {
@@ -205,6 +263,19 @@ mod tests {
 
     fn notes(most: usize) -> impl Strategy<Value = Vec<String>> {
         prop::collection::vec(prop::collection::vec(word(), 1..12).prop_map(|words| words.join(" ")), 0..most)
+    }
+
+    proptest! {
+        #[test]
+        fn bits_never_say_less_than_the_words(
+            one in prop::collection::vec(0_u32..400, 0..30), other in prop::collection::vec(0_u32..400, 0..30),
+        ) {
+            let (one, other) = (Words::of(one), Words::of(other));
+            let common = common(&one.numbers, &other.numbers);
+            prop_assert!(one.at_most_common(&other) >= common);
+            prop_assert_eq!(one.at_most_common(&other), other.at_most_common(&one));
+            prop_assert_eq!(one.at_most_common(&one), one.len());
+        }
     }
 
     proptest! {

@@ -1,14 +1,42 @@
 //! The clock and the randomness a run uses: read once, passed down, replaced in tests.
 
 use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::domain::Timestamp;
+use crate::ledger::Asker;
 
 /// Fills 32 bytes that nobody can guess.
 pub type Random = Box<dyn FnMut(&mut [u8; 32]) -> Result<(), std::io::Error> + Send>;
 
 /// True once somebody wants the run to end: it leaves off between two steps and changes nothing.
 pub type Stopped = Box<dyn Fn() -> bool + Send>;
+
+/// The way to the passphrase of encrypted keys, filled in above this room.
+#[derive(Clone)]
+pub struct Passphrase(pub Arc<AskPassphrase>);
+
+/// Gives the passphrase, asking for it when nobody has yet.
+pub type AskPassphrase = dyn Fn() -> std::io::Result<Zeroizing<String>> + Send + Sync;
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase")
+    }
+}
+
+/// What a run may ask of the world beyond its folder; nothing by default.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// The way to the witnesses of a log policy.
+    pub witnesses: Option<Asker>,
+    /// The way to the passphrase of encrypted keys.
+    pub passphrase: Option<Passphrase>,
+    /// True when the keys of new data folders are encrypted.
+    pub encrypt: bool,
+}
 
 /// What a run takes from outside.
 pub struct Env {
@@ -18,6 +46,8 @@ pub struct Env {
     pub random: Random,
     /// Whether to leave off.
     pub stopped: Stopped,
+    /// Witnesses.
+    pub outside: Outside,
 }
 
 impl Env {
@@ -31,6 +61,7 @@ impl Env {
             now: Timestamp(now),
             random: Box::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other)),
             stopped: Box::new(|| false),
+            outside: Outside::default(),
         }
     }
 
@@ -46,6 +77,7 @@ impl Env {
                 Ok(())
             }),
             stopped: Box::new(|| false),
+            outside: Outside::default(),
         }
     }
 }

@@ -39,6 +39,18 @@ pub enum FirewallError {
     /// A memory could not be edited.
     #[error(transparent)]
     Notes(#[from] NotesError),
+    /// The private keys cannot be opened.
+    #[error("the keys of this folder stay closed: {why}")]
+    Locked {
+        /// Why.
+        why: &'static str,
+    },
+    /// The passphrase could not be had.
+    #[error("the passphrase cannot be read")]
+    Passphrase {
+        /// Why.
+        source: std::io::Error,
+    },
     /// There is no signed version yet.
     #[error("the store has no version yet")]
     NoVersion,
@@ -131,6 +143,14 @@ pub enum FirewallError {
         /// The memory in the way.
         by: MemoryPath,
     },
+    /// A decision cannot be taken back any more.
+    #[error("the decision on {id} cannot be taken back: {why}")]
+    NoUndo {
+        /// The item.
+        id: HoldId,
+        /// Why.
+        why: &'static str,
+    },
     /// The memory is no longer what the held write was to replace.
     #[error("{path} was changed since {id} was held")]
     WriteOutdated {
@@ -190,10 +210,13 @@ impl Coded for FirewallError {
             Self::InBatch { .. } => "firewall-in-batch",
             Self::NoMemory { .. } => "firewall-no-memory",
             Self::PathTaken { .. } => "firewall-path-taken",
+            Self::NoUndo { .. } => "firewall-no-undo",
             Self::WriteOutdated { .. } => "firewall-write-outdated",
             Self::Stopped => "firewall-stopped",
             Self::Encoding { .. } => "firewall-encoding",
             Self::Random { .. } => "firewall-random",
+            Self::Locked { .. } => "firewall-locked",
+            Self::Passphrase { .. } => "firewall-passphrase",
         }
     }
     fn family(&self) -> Family {
@@ -239,10 +262,14 @@ impl Coded for FirewallError {
             Self::InBatch { .. } => "begin a new batch",
             Self::NoMemory { .. } => "list the memories and name one of them",
             Self::PathTaken { .. } => "choose another path, or move the other memory first",
+            Self::NoUndo { .. } => "`memgate rollback` puts a store back; a destroyed text can be submitted again",
             Self::WriteOutdated { .. } => "destroy it, and submit the text again if it is still wanted",
             Self::Stopped => "nothing is half-done; run it again",
             Self::Encoding { .. } => "please report this",
             Self::Random { .. } => "try again",
+            Self::Locked { .. } | Self::Passphrase { .. } => {
+                "give the passphrase on the terminal, or with --passphrase-file or --passphrase-fd"
+            }
         }
     }
 }

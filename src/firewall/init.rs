@@ -78,7 +78,7 @@ fn make(data: &Path, settings: &Settings, policy: &str, env: &mut Env) -> Result
     folder::write_atomic(&data.join(config::SETTINGS_FILE), text.as_bytes())?;
     folder::write_atomic(&data.join(config::POLICY_FILE), policy.as_bytes())?;
     SqliteStore::open(&data.join(DATABASE))?;
-    opened.seal(|inventory| Vault::seal_new(data, inventory))
+    opened.seal(|inventory| Vault::seal_new(data, inventory, &env.outside))
 }
 
 impl From<PolicyError> for FirewallError {

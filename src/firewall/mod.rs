@@ -16,11 +16,13 @@ mod init;
 pub mod live;
 mod output;
 mod proofs;
+mod rekey;
 mod review;
 mod screen;
 mod sign;
 mod sources;
 mod submit;
+mod witnesses;
 pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,18 +40,20 @@ use crate::ledger::{LedgerError, Line, SignedMemory, SignedVersion};
 use crate::store::records::held_body;
 use crate::store::{Access, DATABASE, DataFolder, Difference, SqliteStore, Store as _, evidence, journal};
 
+pub use crate::ledger::cosign::{Asker, Send};
 pub use apply::Applied;
 pub use dream::{AcceptMode, Ask, DreamReport, DreamRequest, Progress, RefusedNote, disposition_name};
-pub use env::{Env, Random, Stopped};
+pub use env::{AskPassphrase, Env, Outside, Passphrase, Random, Stopped};
 pub use error::FirewallError;
 pub use grades::{DriftReport, DriftSettings, NamedAlarm, NamedSuspect};
 pub use init::InitRequest;
 pub use live::{Actor, Batch, Head, Judged, MemoryRow, MemoryVersionRow, Redacted, VersionOperation, VersionQuery};
 pub use output::{VersionDiff, VersionText, check_out, write_out};
 pub use proofs::ProvenDecision;
-pub use review::{Decided, Decision as ReviewDecision, DecisionRecord};
+pub use review::{Decided, Decision as ReviewDecision, DecisionRecord, Preview, UNDO_MS};
 pub use sign::VersionInfo;
 pub use submit::Submitted;
+pub use witnesses::{WitnessEntry, Witnessing};
 
 /// One open data folder with everything that works on it.
 pub struct Firewall {
@@ -108,7 +112,8 @@ impl Firewall {
             Access::Write => SqliteStore::open(&database)?,
             Access::Read => SqliteStore::open_read(&database)?,
         };
-        let vault = sign::Vault::open(data, &config, access, evidence::leaves(&store)?, store.intake()?)?;
+        let leaves = evidence::leaves(&store)?;
+        let vault = sign::Vault::open(data, &config, access, leaves, store.intake()?, &env.outside)?;
         let policy = config.policy.clone();
         let scanner = Scanner::builtin(policy.levels())?;
         let known = store.document("state", "policy")?;

@@ -9,8 +9,8 @@ use crate::detect::{Coverage, Sources};
 use crate::domain::{
     Candidate, Claim, Digest, HoldId, MemoryPath, PrincipalId, Severity, Span, Stage, Timestamp, Untrusted,
 };
-use crate::gate::review::{ReleaseStep, check_open, release};
-use crate::gate::{HeldRecord, HeldState, Place};
+use crate::gate::review::{REASONS, ReleaseStep, check_open, release};
+use crate::gate::{HeldRecord, HeldState, Place, ReviewError};
 use crate::notes::{Document, Edit};
 use crate::store::Store as _;
 
@@ -28,6 +28,8 @@ pub enum Decision {
     Release,
     /// Never.
     Destroy,
+    /// The last decision is taken back: the item waits again.
+    Undo,
 }
 
 /// What is kept of a decision. Plain record; its digest is in the log.
@@ -66,6 +68,30 @@ pub enum Decided {
     AwaitsSecond,
     /// Gone for good; the same text is refused from now on.
     Destroyed,
+}
+
+/// What a release would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The memory.
+    pub path: MemoryPath,
+    /// Its text now; `None` when there is none. Untrusted: show it escaped.
+    pub before: Option<String>,
+    /// Its text after a release. Untrusted: show it escaped.
+    pub after: String,
+}
+
+/// How long a decision can be taken back.
+pub const UNDO_MS: i64 = 10 * 60 * 1000;
+
+const SIGNED_SINCE: &str = "the store has changed since: roll it back, or remove the text with a new version";
+
+/// How a release is taken back.
+enum Undo {
+    /// The memory goes: there was none before.
+    Remove(MemoryPath),
+    /// Back to the version before.
+    Return(u64),
 }
 
 impl Firewall {
@@ -182,6 +208,100 @@ impl Firewall {
         record.state = HeldState::Destroyed;
         self.journal("review-destroy", &[record], Some(&decision))?;
         Ok(Decided::Destroyed)
+    }
+
+    /// Takes the last decision on an item back, within ten minutes: it waits again. What a release brought into the
+    /// store leaves it in a new signed version, as long as nothing was signed since.
+    ///
+    /// # Errors
+    /// Refused: no decision, too late, the item's time ran out, something was signed since.
+    pub fn undo(
+        &mut self,
+        id: &str,
+        reviewer: &PrincipalId,
+        reason: &str,
+        note: Option<String>,
+    ) -> Result<HeldRecord, FirewallError> {
+        let (mut record, _grant) = self.begin::<Destroy>(id, reviewer)?;
+        let now = self.now();
+        let refuse = |why| FirewallError::NoUndo { id: record.id.clone(), why };
+        if !REASONS.contains(&reason) {
+            return Err(ReviewError::Reason { reason: reason.to_owned() }.into());
+        }
+        let last = self.decisions()?.into_iter().rfind(|decision| decision.item == record.id);
+        let last = last.filter(|decision| decision.decision != Decision::Undo);
+        let last = last.ok_or_else(|| refuse("nothing was decided"))?;
+        if now > last.at.plus_ms(UNDO_MS) {
+            return Err(refuse("more than ten minutes have passed"));
+        }
+        if now > record.deadline || record.state == HeldState::Expired {
+            return Err(refuse("its time ran out meanwhile"));
+        }
+        let released = record.state == HeldState::Released;
+        let change =
+            if released { Some(self.last_change(&record)?.ok_or_else(|| refuse(SIGNED_SINCE))?) } else { None };
+        let decision = self.decision(&record, Decision::Undo, reason, note, reviewer);
+        self.journal("review-undo", &[], Some(&decision))?;
+        match change {
+            Some(Undo::Remove(path)) => {
+                let removed = BTreeSet::from([path]);
+                self.sign_changes(Vec::new(), &removed, Change::content("advance"), std::slice::from_ref(reviewer))?;
+            }
+            Some(Undo::Return(sequence)) => {
+                self.rollback(sequence, "a release was taken back")?;
+            }
+            None => {}
+        }
+        record.state = HeldState::Open;
+        record.first_reviewer = None;
+        self.journal("quarantine-reopened", std::slice::from_ref(&record), None)?;
+        Ok(record)
+    }
+
+    /// How to take the head back to before this item's release; `None` when the head is not that release.
+    fn last_change(&mut self, record: &HeldRecord) -> Result<Option<Undo>, FirewallError> {
+        let head = self.live_head()?;
+        let (Some(path), Some(version)) = (record.place.memory(), head.version()) else { return Ok(None) };
+        let holds = |text: &str| text.contains(record.text.trim_end());
+        let Some(after) = version.memory(path).filter(|memory| holds(memory.text())) else { return Ok(None) };
+        let before = head.sequence().checked_sub(1).filter(|sequence| *sequence > 0);
+        let Some(before) = before else {
+            return Ok((version.memories().len() == 1).then(|| Undo::Remove(path.clone())));
+        };
+        let diff = self.diff(before, head.sequence())?;
+        let from = match &record.place {
+            Place::Write { moves, .. } => moves.as_ref(),
+            _ => None,
+        };
+        let only = match (diff.added.as_slice(), diff.changed.as_slice(), diff.removed.as_slice()) {
+            ([added], [], []) => added.path == *path,
+            ([added], [], [removed]) => added.path == *path && from == Some(&removed.path),
+            ([], [(_, changed)], []) => changed.path == *path && changed.text == after.text(),
+            _ => false,
+        };
+        if !only {
+            return Ok(None);
+        }
+        // A return to an empty store is a removal; anything else is what was there before.
+        let empty = version.memories().len() == 1 && from.is_none() && diff.changed.is_empty();
+        Ok(Some(if empty { Undo::Remove(path.clone()) } else { Undo::Return(before) }))
+    }
+
+    /// The memory an item would change: its path, its text now, and its text after a release. `None` for a span of a
+    /// transcript.
+    ///
+    /// # Errors
+    /// Refused when the memory is no longer what the item was to change.
+    pub fn preview(&mut self, record: &HeldRecord) -> Result<Option<Preview>, FirewallError> {
+        if record.place.memory().is_none() {
+            return Ok(None);
+        }
+        let head = self.live_head()?;
+        let (candidate, removed) = applied(record, &head)?;
+        let candidate = candidate.peek_unscanned();
+        let source = removed.first().unwrap_or(&candidate.path);
+        let before = head.version().and_then(|version| version.memory(source)).map(|memory| memory.text().to_owned());
+        Ok(Some(Preview { path: candidate.path.clone(), before, after: candidate.text.clone() }))
     }
 
     /// Marks items whose time ran out. Returns how many.

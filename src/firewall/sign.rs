@@ -1,7 +1,6 @@
 //! The ledger seen from the firewall: keys, log, versions, seal.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,19 +14,19 @@ use crate::ledger::statement::AuditEvent;
 use crate::ledger::{
     Age, Approvals, Body, Draft, Envelope, KeySet, LedgerError, Line, LogKey, LogWriter, Manifest, Namespace,
     OpenOptions, PolicyParts, Principal, Role, Salt, SignRequest, SignedVersion, Signer, SigningKey, TestKeys,
-    TlogPolicy, VerifiedLog, VerifiedVersion, read_log_with,
+    TlogPolicy, VerifiedCheckpoint, VerifiedLog, VerifiedVersion, read_log_with,
 };
 use crate::store::evidence::{self, LEDGER, TRUST};
 use crate::store::logdir::LogDir;
 use crate::store::rows;
-use crate::store::{Access, ObjectRecord, Store, StoreError, VersionRecord, VersionState, folder};
+use crate::store::{Access, ObjectRecord, Store, VersionRecord, VersionState, folder};
 
 use super::live::{self, Told};
-use super::{Env, Firewall, FirewallError};
+use super::{Env, Firewall, FirewallError, Outside, rekey};
 
 /// The pseudonym that proposes versions; no person, so it can approve nothing.
 pub(super) const PROPOSER: &str = "dream";
-const KEYS: &str = "keys";
+pub(super) const KEYS: &str = "keys";
 /// Entries of the log that may wait to be laid out as files: those of a full bundle. A file is so written about once.
 const MOST_BEHIND: u64 = 256;
 
@@ -80,16 +79,18 @@ pub(super) struct Vault {
     log: Log,
 }
 
-fn read_key(data: &Path, name: &str) -> Result<SigningKey, FirewallError> {
-    let path = data.join(KEYS).join(format!("{name}.pem"));
-    let pem = fs::read_to_string(&path).map_err(StoreError::io("read", &path))?;
-    Ok(SigningKey::from_pkcs8_pem(&Zeroizing::new(pem))?)
+fn read_key(data: &Path, name: &str, outside: &Outside) -> Result<SigningKey, FirewallError> {
+    rekey::read(&data.join(KEYS).join(format!("{name}.pem")), outside)
 }
 
 impl Vault {
     /// Makes keys and trust files for a new data folder.
     pub(super) fn create(data: &Path, settings: &Settings, env: &mut Env) -> Result<(), FirewallError> {
-        let mut seed = || -> Result<SigningKey, FirewallError> {
+        let passphrase = match &env.outside.passphrase {
+            Some(ask) if env.outside.encrypt => Some((ask.0)().map_err(|source| FirewallError::Passphrase { source })?),
+            _ => None,
+        };
+        let seed = |env: &mut Env| -> Result<SigningKey, FirewallError> {
             let mut bytes = Zeroizing::new([0_u8; 32]);
             (env.random)(&mut bytes).map_err(|source| FirewallError::Random { source })?;
             Ok(SigningKey::from_seed(&bytes)?)
@@ -100,20 +101,21 @@ impl Vault {
         people.insert(&settings.operator);
         let mut keys = Vec::new();
         let mut principals = std::collections::BTreeMap::new();
-        let keep = |name: &str, key: &SigningKey| {
-            folder::write_atomic(&data.join(KEYS).join(format!("{name}.pem")), key.to_pkcs8_pem().as_bytes())
+        let keep = |name: &str, key: &SigningKey, env: &mut Env| -> Result<(), FirewallError> {
+            let pem = rekey::to_pem(key, passphrase.as_deref().map(String::as_str), env)?;
+            Ok(folder::write_atomic(&data.join(KEYS).join(format!("{name}.pem")), pem.as_bytes())?)
         };
         let named = people.into_iter().map(|p| (p.clone(), Role::Reviewer));
         for (name, role) in named.chain([(PrincipalId::new(PROPOSER), Role::Proposer)]) {
-            let key = seed()?;
-            keep(&format!("person-{name}"), &key)?;
+            let key = seed(env)?;
+            keep(&format!("person-{name}"), &key, env)?;
             principals.insert(name, Principal { keys: vec![key.public().id()], roles: vec![role] });
             keys.push(key.public().clone());
         }
-        let (gate, signer, log) = (seed()?, seed()?, seed()?);
-        keep("gate", &gate)?;
-        keep("version-signer", &signer)?;
-        keep("log", &log)?;
+        let (gate, signer, log) = (seed(env)?, seed(env)?, seed(env)?);
+        keep("gate", &gate, env)?;
+        keep("version-signer", &signer, env)?;
+        keep("log", &log, env)?;
         keys.extend([gate.public().clone(), signer.public().clone()]);
         let parts = PolicyParts {
             store: settings.store.clone(),
@@ -138,8 +140,13 @@ impl Vault {
     }
 
     /// Signs the first seal, before there is a log to open.
-    pub(super) fn seal_new(data: &Path, inventory: &str) -> Result<Vec<u8>, FirewallError> {
-        Ok(evidence::sign_seal(&read_key(data, "gate")?, inventory)?)
+    pub(super) fn seal_new(data: &Path, inventory: &str, outside: &Outside) -> Result<Vec<u8>, FirewallError> {
+        Self::seal_with(&read_key(data, "gate", outside)?, inventory)
+    }
+
+    /// Signs a seal with a gate's key that is at hand.
+    pub(super) fn seal_with(gate: &SigningKey, inventory: &str) -> Result<Vec<u8>, FirewallError> {
+        Ok(evidence::sign_seal(gate, inventory)?)
     }
 
     /// Opens the log: to write with all keys, to read with none.
@@ -149,6 +156,7 @@ impl Vault {
         access: Access,
         leaves: Vec<Vec<Digest>>,
         intake: Vec<Vec<u8>>,
+        outside: &Outside,
     ) -> Result<Self, FirewallError> {
         let trust = evidence::read_trust(data)?;
         let log = match access {
@@ -160,21 +168,23 @@ impl Vault {
                 let mut people = std::collections::BTreeMap::new();
                 let settings = &config.settings;
                 for name in settings.reviewers.iter().chain([&settings.operator, &PrincipalId::new(PROPOSER)]) {
-                    people.insert(name.clone(), read_key(data, &format!("person-{name}"))?);
+                    people.insert(name.clone(), read_key(data, &format!("person-{name}"), outside)?);
                 }
                 let keys = KeySet {
                     people,
-                    gate: read_key(data, "gate")?,
-                    version_signers: vec![read_key(data, "version-signer")?],
+                    gate: read_key(data, "gate", outside)?,
+                    version_signers: vec![read_key(data, "version-signer", outside)?],
                 };
                 let signer = Signer::new(trust.clone(), keys)?;
                 let storage = LogDir::create(&data.join(LEDGER)).map_err(LedgerError::from)?;
-                let key = LogKey::log(&settings.log, read_key(data, "log")?)?;
-                let writer = LogWriter::open(storage, key, trust.clone(), OpenOptions { leaves, intake, floor: None })?;
+                let key = LogKey::log(&settings.log, read_key(data, "log", outside)?)?;
+                let asker = outside.witnesses.clone();
+                let options = OpenOptions { leaves, intake, asker, ..OpenOptions::default() };
+                let writer = LogWriter::open(storage, key, trust.clone(), options)?;
                 Log::Writer {
                     writer: Box::new(writer),
                     signer: Box::new(signer),
-                    gate: Box::new(read_key(data, "gate")?),
+                    gate: Box::new(read_key(data, "gate", outside)?),
                 }
             }
         };
@@ -186,6 +196,12 @@ impl Vault {
             Log::Reader(log) => Ok(log),
             Log::Writer { writer, .. } => Ok(writer.log()?),
         }
+    }
+
+    /// Who else has seen the newest checkpoint, in a word.
+    fn witnessed(&self) -> Result<String, FirewallError> {
+        let seen = self.log()?.checkpoint().map(VerifiedCheckpoint::witnessed);
+        Ok(seen.unwrap_or_else(|| "unwitnessed".to_owned()))
     }
 
     pub(super) fn sign_seal(&self, inventory: &str) -> Result<Vec<u8>, FirewallError> {
@@ -216,7 +232,7 @@ impl Firewall {
                 created: record.created,
                 memories: usize::try_from(verified.common().size).unwrap_or(usize::MAX),
                 log_index: verified.index(),
-                witnesses: "unwitnessed".to_owned(),
+                witnesses: log.checkpoint().map_or_else(|| "unwitnessed".to_owned(), VerifiedCheckpoint::witnessed),
             });
         }
         Ok(infos)
@@ -386,7 +402,7 @@ impl Firewall {
             created: now,
             memories: version.memories().len(),
             log_index: version.evidence().index(),
-            witnesses: "unwitnessed".to_owned(),
+            witnesses: self.vault.witnessed()?,
         };
         // Taken out while a batch is signed, which keeps it itself.
         if let Some(mut near) = self.near.take() {
@@ -475,6 +491,13 @@ impl Firewall {
         }
         let Log::Writer { writer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
         writer.append(&entries)?;
+        Ok(())
+    }
+
+    /// Puts a statement of the gate into the log.
+    pub(super) fn log_statement(&mut self, body: &Body) -> Result<(), FirewallError> {
+        let Log::Writer { writer, signer, .. } = &mut self.vault.log else { return Err(FirewallError::ReadOnly) };
+        writer.append(&[signer.sign_event(body)?])?;
         Ok(())
     }
 

@@ -95,7 +95,7 @@ impl Bound {
 }
 
 /// Accepts connections until told to stop, then waits for those that are open.
-async fn accept(
+pub(super) async fn accept(
     listener: TcpListener,
     router: Router,
     tls: Option<TlsAcceptor>,

@@ -2,11 +2,12 @@
 //!
 //! For: the hosted memory API under `/v1`, memgate's own under `/api/v1`, the admin listener.
 //! In: HTTP requests. Out: JSON, event streams.
-//! May touch: `domain`, `auth`, `service`; the network.
+//! May touch: `domain`, `auth`, `report`, `witness`, `service`; the network.
 //! Never: decides; echoes what the gate kept out; answers 5xx for what is merely not served.
 
 mod admin;
 mod api;
+mod console;
 mod error;
 mod extract;
 mod fields;
@@ -14,6 +15,7 @@ mod listen;
 mod once;
 mod outbound;
 mod rates;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,8 +30,9 @@ use tokio::sync::Semaphore;
 use crate::service::{Caller, Service, ServiceError};
 
 pub use listen::{Bound, ListenOptions, Tls, bind};
-pub use outbound::{BadNetwork, Network, Outbound};
+pub use outbound::{BadNetwork, Network, Outbound, Plain};
 pub use rates::{Bucket, Clock, Quotas, Subject};
+pub use witness::{BoundWitness, WitnessClock, asker, bind_witness, router as witness_router};
 
 use error::ApiError;
 use extract::Auth;
@@ -42,6 +45,8 @@ pub struct App {
     rates: Arc<rates::Rates>,
     counters: Arc<Counters>,
     transport: Option<Arc<dyn crate::service::Deliver>>,
+    /// True when browsers reach the console over TLS: its cookies then never travel without.
+    secure: bool,
 }
 
 /// What one request may cost, and how much may be in flight.
@@ -71,7 +76,7 @@ impl App {
         // A clock that nobody sets: a jump of the wall clock neither locks anybody out nor lets a flood in.
         let clock: Clock = Arc::new(move || u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         let rates = Arc::new(rates::Rates::new(Quotas::NONE, clock));
-        Self { service, limits: Arc::new(limits), rates, counters: Arc::default(), transport: None }
+        Self { service, limits: Arc::new(limits), rates, counters: Arc::default(), transport: None, secure: false }
     }
 
     /// With limits on how many requests one credential, workspace or agent may send.
@@ -85,6 +90,12 @@ impl App {
     #[must_use]
     pub fn with_transport(self, transport: Arc<dyn crate::service::Deliver>) -> Self {
         Self { transport: Some(transport), ..self }
+    }
+
+    /// The same behind TLS: the console's cookies are bound to it.
+    #[must_use]
+    pub fn secured(self, secure: bool) -> Self {
+        Self { secure, ..self }
     }
 
     /// Runs a blocking operation of the service.
@@ -123,6 +134,7 @@ tokio::task_local! {
 /// The router of the data listener.
 pub fn data_router(app: App) -> Router {
     api::routes()
+        .merge(console::routes())
         .fallback(api::not_served)
         .method_not_allowed_fallback(api::not_served)
         .layer(middleware::from_fn_with_state(app.clone(), around))

@@ -21,12 +21,25 @@ use crate::service::{Answer, Deliver, Post};
 
 /// How long one attempt may take, from the name to the status.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Most bytes of an answer that somebody reads.
+const MAX_ANSWER: usize = 8 << 20;
 
 /// A network: addresses that share their first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
     bits: u8,
+}
+
+/// A request without credentials: POST with a body, GET without.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    /// `http://` or `https://`.
+    pub url: &'a str,
+    /// Media type of the body.
+    pub media: &'static str,
+    /// The body.
+    pub body: Option<&'a [u8]>,
 }
 
 /// Text that is not an address or a network.
@@ -142,6 +155,35 @@ impl Outbound {
         Ok(Self { allowed, tls: Arc::new(tls), patience: PATIENCE })
     }
 
+    /// A client that may connect to every address, also inside: for addresses that only the operator can write.
+    ///
+    /// # Errors
+    /// As [`Outbound::new`].
+    pub fn anywhere() -> Result<Self, rustls::Error> {
+        let all = |address: IpAddr| Network { address, bits: 0 };
+        Self::new(vec![all(Ipv4Addr::UNSPECIFIED.into()), all(Ipv6Addr::UNSPECIFIED.into())], Vec::new())
+    }
+
+    /// Sends one request and reads the answer: status and at most 1 MiB of body. Follows nothing.
+    ///
+    /// `None` when there is no answer within the patience.
+    pub fn exchange(&self, request: &Plain<'_>, patience: Duration) -> Option<(u16, Vec<u8>)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        // Inside: the timer belongs to the runtime.
+        let answer = runtime.block_on(async { tokio::time::timeout(patience, self.try_exchange(request)).await });
+        runtime.shutdown_background();
+        answer.ok()?.ok()
+    }
+
+    async fn try_exchange(&self, request: &Plain<'_>) -> Result<(u16, Vec<u8>), Answer> {
+        let (method, body) = match request.body {
+            Some(body) => (Method::POST, body),
+            None => (Method::GET, &[][..]),
+        };
+        let head = Request::builder().method(method).header(header::CONTENT_TYPE, request.media);
+        self.reach(request.url, head, body, MAX_ANSWER).await
+    }
+
     fn is_listed(&self, address: IpAddr) -> bool {
         self.allowed.iter().any(|network| network.holds(address))
     }
@@ -167,7 +209,23 @@ impl Outbound {
     }
 
     async fn try_send(&self, post: &Post<'_>) -> Result<Answer, Answer> {
-        let uri: Uri = post.url.parse().map_err(|_| Answer::Failed("the address does not parse"))?;
+        let mut head = Request::builder().method(Method::POST).header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in &post.headers {
+            head = head.header(*name, value);
+        }
+        let (status, _) = self.reach(post.url, head, post.body, 0).await?;
+        Ok(Answer::Status(status))
+    }
+
+    /// Connects, sends one request, and reads the status and, within the limit, the body.
+    async fn reach(
+        &self,
+        url: &str,
+        head: axum::http::request::Builder,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<(u16, Vec<u8>), Answer> {
+        let uri: Uri = url.parse().map_err(|_| Answer::Failed("the address does not parse"))?;
         let plain = match uri.scheme_str() {
             Some("https") => false,
             Some("http") => true,
@@ -181,30 +239,25 @@ impl Outbound {
         let _ = stream.set_nodelay(true);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let mut request = Request::builder()
-            .method(Method::POST)
+        let request = head
             .uri(path)
             .header(header::HOST, authority)
-            .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("memgate/", env!("CARGO_PKG_VERSION")))
-            .header(header::CONTENT_LENGTH, post.body.len());
-        for (name, value) in &post.headers {
-            request = request.header(*name, value);
-        }
-        let request = request.body(Body::from(post.body.to_vec()));
+            .header(header::CONTENT_LENGTH, body.len())
+            .body(Body::from(body.to_vec()));
         let request = request.map_err(|_| Answer::Failed("the request cannot be made"))?;
         if plain {
-            return talk(stream, request).await;
+            return talk(stream, request, limit).await;
         }
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| Answer::Failed("the host is no name for TLS"))?;
         let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        talk(stream.map_err(|_| Answer::Failed("TLS failed: the certificate, or the protocol"))?, request).await
+        talk(stream.map_err(|_| Answer::Failed("TLS failed: the certificate, or the protocol"))?, request, limit).await
     }
 }
 
-/// Sends one request and reads the answer's status; its body is nobody's business.
-async fn talk<S>(stream: S, request: Request<Body>) -> Result<Answer, Answer>
+/// Sends one request and reads the answer's status, and its body where a limit says that it is wanted.
+async fn talk<S>(stream: S, request: Request<Body>, limit: usize) -> Result<(u16, Vec<u8>), Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -212,16 +265,25 @@ where
     builder.max_buf_size(16 * 1024).max_headers(64);
     let (mut sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.map_err(|_| Answer::Failed("no connection"))?;
-    let answer = sender.send_request(request);
+    let answer = async {
+        let cut = |_| Answer::Failed("the answer is not HTTP, or was cut off");
+        let response = sender.send_request(request).await.map_err(cut)?;
+        let status = response.status().as_u16();
+        let body = match limit {
+            0 => Vec::new(),
+            limit => {
+                let whole = axum::body::to_bytes(Body::new(response.into_body()), limit).await;
+                whole.map_err(|_| Answer::Failed("the answer was cut off, or is too long"))?.to_vec()
+            }
+        };
+        Ok((status, body))
+    };
     tokio::pin!(answer);
     tokio::pin!(connection);
     let mut open = true;
     loop {
         tokio::select! {
-            answer = &mut answer => {
-                let answer = answer.map_err(|_| Answer::Failed("the answer is not HTTP, or was cut off"))?;
-                return Ok(Answer::Status(answer.status().as_u16()));
-            }
+            answer = &mut answer => return answer,
             _ = &mut connection, if open => open = false,
         }
     }
@@ -331,6 +393,29 @@ mod tests {
         assert_eq!(post(&listed, "http://127.0.0.1:1/"), Answer::Failed("no connection"));
         assert_eq!(post(&listed, "http://8.8.8.8/"), Answer::NotAllowed);
         assert_eq!(post(&listed, "gopher://127.0.0.1/"), Answer::Failed("the address is neither https nor http"));
+    }
+
+    #[test]
+    fn an_exchange_gives_status_and_body_and_ends_in_time() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let answer = std::thread::spawn(move || {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut seen = [0; 1024];
+            let read = stream.read(&mut seen).unwrap();
+            stream.write_all(b"HTTP/1.1 409 Conflict\r\ncontent-length: 2\r\n\r\n7\n").unwrap();
+            // Held open: the next attempt finds nobody who answers.
+            (String::from_utf8_lossy(&seen[..read]).into_owned(), listener)
+        });
+        let anywhere = Outbound::anywhere().unwrap();
+        let request = Plain { url: &url, media: "text/plain", body: Some(b"old 0\n") };
+        assert_eq!(anywhere.exchange(&request, Duration::from_secs(5)), Some((409, b"7\n".to_vec())));
+        let (seen, listener) = answer.join().unwrap();
+        assert!(seen.starts_with("POST /x HTTP/1.1\r\n"), "{seen}");
+        let silent = Plain { url: &url, media: "text/plain", body: None };
+        assert_eq!(anywhere.exchange(&silent, Duration::from_millis(30)), None);
+        drop(listener);
     }
 
     #[test]

@@ -206,6 +206,16 @@ impl Note {
     pub const fn dangerous_unverified_body(&self) -> &Checkpoint {
         &self.body
     }
+    /// Verifies the log's own signature alone: for a checkpoint that witnesses have not seen yet, or that is compared
+    /// with one they have.
+    ///
+    /// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Signature`].
+    pub fn verify_log(&self, policy: &TlogPolicy) -> Result<Checkpoint, LedgerError> {
+        self.verify_alone(policy).map(|verified| verified.body)
+    }
+    pub(in crate::ledger) fn verify_alone(&self, policy: &TlogPolicy) -> Result<VerifiedCheckpoint, LedgerError> {
+        self.verify(&TlogPolicy { logs: policy.logs.clone(), ..TlogPolicy::default() }, Age::Archive)
+    }
     /// Verifies log and witness signatures.
     ///
     /// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Signature`], [`LedgerError::Quorum`],
@@ -303,6 +313,25 @@ impl VerifiedCheckpoint {
     pub const fn witnesses(&self) -> usize {
         self.witnesses
     }
+    /// Who else saw the log, in a word.
+    pub fn witnessed(&self) -> String {
+        match self.witnesses {
+            0 => "unwitnessed".to_owned(),
+            1 => "1 witness".to_owned(),
+            number => format!("{number} witnesses"),
+        }
+    }
+    /// Who else saw the log, in words for a report.
+    pub fn seen_by(&self) -> String {
+        match (self.witnesses, self.cosigned_at_s) {
+            (0, _) | (_, None) => "unwitnessed: nobody else has seen this log".to_owned(),
+            (number, Some(at)) => {
+                let at = Timestamp::from_seconds(i64::try_from(at).unwrap_or(i64::MAX));
+                let noun = if number == 1 { "witness" } else { "witnesses" };
+                format!("{number} {noun} cosigned entries 1 to {}, first at {at}", self.body.size)
+            }
+        }
+    }
     /// The earliest cosignature, seconds since 1970.
     pub const fn cosigned_at_s(&self) -> Option<u64> {
         self.cosigned_at_s
@@ -311,25 +340,19 @@ impl VerifiedCheckpoint {
 
 /// Compares any two verified checkpoints of one log, in either order.
 ///
-/// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Fork`]. Keep [`fork_evidence`] of a fork.
+/// Errors: refused: [`LedgerError::Origin`], [`LedgerError::Fork`]. Keep [`super::ForkEvidence`] of a fork.
 pub fn compare(a: &VerifiedCheckpoint, b: &VerifiedCheckpoint, proof: &[Digest]) -> Result<(), LedgerError> {
     let (old, new) = if a.body.size <= b.body.size { (a, b) } else { (b, a) };
     new.body.follows(&old.body, proof)
 }
 
-/// Both signed notes and the proof that does not join them, as one text file.
-///
-/// Two notes of one log that cannot be reconciled are by themselves evidence against the log's key.
-pub fn fork_evidence(old_note: &str, new_note: &str, proof: &[Digest]) -> String {
-    let proof: String = proof.iter().map(|hash| BASE64.encode(&hash.0) + "\n").collect();
-    format!("memgate fork evidence v1\n\n{old_note}\n{new_note}\n{proof}")
-}
-
 /// Log keys, witness keys and the quorum rule: the file `tlog.policy`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlogPolicy {
     logs: Vec<VKey>,
     witnesses: Vec<(String, VKey)>,
+    /// Where each witness is asked; beside `witnesses`, by place.
+    addresses: Vec<Option<String>>,
     groups: Vec<(String, Group)>,
     quorum: Option<Member>,
 }
@@ -349,7 +372,7 @@ enum Member {
 impl TlogPolicy {
     /// A log without witnesses.
     pub fn unwitnessed(log: VKey) -> Self {
-        Self { logs: vec![log], witnesses: Vec::new(), groups: Vec::new(), quorum: None }
+        Self { logs: vec![log], ..Self::default() }
     }
     /// Reads the file.
     ///
@@ -357,7 +380,7 @@ impl TlogPolicy {
     /// serves twice. Source: C2SP tlog-policy.
     pub fn parse(text: &str, test_keys: TestKeys) -> Result<Self, LedgerError> {
         let refuse = |why| LedgerError::Format { what: "log policy", why };
-        let mut policy = Self { logs: Vec::new(), witnesses: Vec::new(), groups: Vec::new(), quorum: None };
+        let mut policy = Self::default();
         let mut quorum_seen = false;
         for line in text.lines() {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -371,13 +394,14 @@ impl TlogPolicy {
                     }
                     policy.logs.push(vkey);
                 }
-                ["witness", name, vkey] | ["witness", name, vkey, _] => {
+                ["witness", name, vkey, ref address @ ..] if address.len() <= 1 => {
                     policy.check_name(name)?;
                     let vkey = VKey::parse(vkey, test_keys)?;
                     if vkey.kind != WITNESS_TYPE {
                         return Err(refuse("not a witness key"));
                     }
                     policy.witnesses.push((name.to_owned(), vkey));
+                    policy.addresses.push(address.first().map(|url| (*url).to_owned()));
                 }
                 ["group", name, needed, ref members @ ..] => {
                     policy.check_name(name)?;
@@ -442,6 +466,67 @@ impl TlogPolicy {
     /// All log and witness keys.
     pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.logs.iter().chain(self.witnesses.iter().map(|(_, vkey)| vkey)).map(|vkey| &vkey.key)
+    }
+    /// The log's keys; more than one while they are exchanged.
+    pub fn logs(&self) -> &[VKey] {
+        &self.logs
+    }
+    /// The witnesses' keys with the names the policy gives them.
+    pub fn witnesses(&self) -> impl Iterator<Item = (&str, &VKey)> {
+        self.witnesses.iter().map(|(name, vkey)| (name.as_str(), vkey))
+    }
+    /// Witnesses that can be asked, by place, and where.
+    pub(in crate::ledger) fn addresses(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.addresses.iter().enumerate().filter_map(|(at, url)| Some((at, url.as_deref()?)))
+    }
+    /// Where a witness is asked.
+    pub fn address(&self, name: &str) -> Option<&str> {
+        let at = self.witnesses.iter().position(|(other, _)| other == name)?;
+        self.addresses.get(at)?.as_deref()
+    }
+    /// How many of the witnesses must sign, when that is one plain number: 0 without a quorum.
+    pub fn plain_quorum(&self) -> Option<usize> {
+        match self.quorum {
+            None => Some(0),
+            Some(Member::Witness(_)) => Some(1),
+            Some(Member::Group(at)) => {
+                let group = self.groups.get(at)?;
+                group.1.members.iter().all(|member| matches!(member, Member::Witness(_))).then_some(group.1.needed)
+            }
+        }
+    }
+    /// This log and one of its witnesses, which must sign.
+    pub(in crate::ledger) fn only_witness(&self, at: usize) -> Option<Self> {
+        let witness = self.witnesses.get(at)?.clone();
+        let quorum = Some(Member::Witness(0));
+        Some(Self { logs: self.logs.clone(), witnesses: vec![witness], quorum, ..Self::default() })
+    }
+    pub(in crate::ledger) fn witness_name(&self, at: usize) -> String {
+        self.witnesses.get(at).map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+    /// One more key of the same log.
+    pub(in crate::ledger) fn also(&mut self, log: VKey) {
+        self.logs.push(log);
+    }
+    /// The file of this log with other witnesses, of which so many must sign: 0 asks them and waits for none.
+    ///
+    /// Errors: refused, as [`TlogPolicy::parse`].
+    pub fn with_witnesses(&self, witnesses: &[(String, VKey, String)], quorum: usize) -> Result<String, LedgerError> {
+        let mut text = String::new();
+        for log in &self.logs {
+            text.push_str(&format!("log {log}\n"));
+        }
+        for (name, vkey, url) in witnesses {
+            text.push_str(&format!("witness {name} {vkey} {url}\n"));
+        }
+        if quorum == 0 {
+            text.push_str("quorum none\n");
+        } else {
+            let names: Vec<&str> = witnesses.iter().map(|(name, _, _)| name.as_str()).collect();
+            text.push_str(&format!("group quorum-of {quorum} {}\nquorum quorum-of\n", names.join(" ")));
+        }
+        Self::parse(&text, TestKeys::Refuse)?;
+        Ok(text)
     }
     /// True when this is one of the log's keys.
     pub fn is_log_key(&self, vkey: &VKey) -> bool {

@@ -183,6 +183,26 @@ pub enum LedgerError {
         /// The rule that is broken.
         why: &'static str,
     },
+    /// A trust file is not the one the trusted root names.
+    #[error("{file} is not the file that the trusted root names")]
+    OtherTrust {
+        /// Which file.
+        file: &'static str,
+    },
+    /// The witnesses that the log policy demands have not signed: the batch is logged, but not published.
+    #[error("{found} witnesses signed, which is fewer than the log policy demands")]
+    Waiting {
+        /// How many signed.
+        found: usize,
+    },
+    /// A witness says that it saw another history of this log.
+    #[error("witness {name} saw {saw} entries of this log that these do not continue")]
+    WitnessRefuses {
+        /// Its name in the log policy.
+        name: String,
+        /// The size it saw.
+        saw: u64,
+    },
     /// The same entry is in the log already.
     #[error("entry is in the log already, at {index}")]
     AlreadyLogged {
@@ -257,6 +277,9 @@ impl LedgerError {
             Self::Proof { .. }
             | Self::Key { .. }
             | Self::Policy { .. }
+            | Self::OtherTrust { .. }
+            | Self::Waiting { .. }
+            | Self::WitnessRefuses { .. }
             | Self::AlreadyLogged { .. }
             | Self::CannotSign { .. }
             | Self::HeadMoved
@@ -308,6 +331,9 @@ impl Coded for LedgerError {
             Self::Proof { .. } => "ledger-proof",
             Self::Key { .. } => "ledger-key",
             Self::Policy { .. } => "ledger-policy",
+            Self::OtherTrust { .. } => "ledger-other-trust",
+            Self::Waiting { .. } => "ledger-waiting",
+            Self::WitnessRefuses { .. } => "ledger-witness-refuses",
             Self::AlreadyLogged { .. } => "ledger-already-logged",
             Self::CannotSign { .. } => "ledger-cannot-sign",
             Self::HeadMoved => "ledger-head-moved",
@@ -319,7 +345,7 @@ impl Coded for LedgerError {
     }
     fn family(&self) -> Family {
         match self {
-            Self::Storage(_) | Self::Poisoned | Self::HeadMoved => Family::Unavailable,
+            Self::Storage(_) | Self::Poisoned | Self::HeadMoved | Self::Waiting { .. } => Family::Unavailable,
             Self::At { source, .. } => source.family(),
             _ => Family::Refused,
         }
@@ -335,6 +361,15 @@ impl Coded for LedgerError {
             }
             Self::Key { .. } => "generate a new key pair and enrol that",
             Self::Policy { .. } => "correct the trust policy file",
+            Self::OtherTrust { .. } => {
+                "ask whoever runs the store whether keys or witnesses changed, and for the new root"
+            }
+            Self::Waiting { .. } => {
+                "see that the witnesses can be reached, then try again: what was logged is published once they sign"
+            }
+            Self::WitnessRefuses { .. } => {
+                "stop writing: an old copy of this log was put back, or it was rewritten; compare it with what the witness saw"
+            }
             Self::CannotSign { .. } => "give the key or the person that the trust policy names for this",
             Self::AlreadyLogged { .. } => "nothing to do: the entry is recorded",
             Self::Expired => "ask the reviewers to approve again",

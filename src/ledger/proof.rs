@@ -70,11 +70,20 @@ impl LogProof {
     }
 }
 
+/// A consistency proof file: one base64 hash a line.
+pub fn consistency_text(proof: &[Digest]) -> String {
+    proof.iter().map(|hash| BASE64.encode(&hash.0) + "\n").collect()
+}
+
 /// Reads a consistency proof file: one base64 hash a line.
 ///
 /// Errors: refused, [`LedgerError::Format`].
 pub fn parse_consistency(text: &str) -> Result<Vec<Digest>, LedgerError> {
-    parse_hashes(text.lines())
+    // Not `lines()`, which would let a carriage return pass.
+    match text {
+        "" => Ok(Vec::new()),
+        text => parse_hashes(text.strip_suffix('\n').unwrap_or(text).split('\n')),
+    }
 }
 
 fn parse_hashes<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<Digest>, LedgerError> {

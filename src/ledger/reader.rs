@@ -1,7 +1,7 @@
 //! Reading a log from storage, and finding the damaged file in one that does not verify.
 
 use super::LedgerError;
-use super::bundle::read_entries;
+use super::bundle::{read_entries, write_entry};
 use super::checkpoint::{Age, Checkpoint, Note};
 use super::policy::Trust;
 use super::storage::LogStorage;
@@ -20,6 +20,77 @@ pub(crate) fn read_log_entries<S: LogStorage + ?Sized>(
         entries.extend(read_bundle(storage, index, width)?);
     }
     Ok(entries)
+}
+
+/// The files of a log as it was when it had `size` entries, path and bytes, whatever it has now.
+///
+/// Errors: refused, [`LedgerError::ReadOnly`], when a file is missing or too short; what `each` says.
+pub fn files_at<S: LogStorage + ?Sized>(
+    storage: &S,
+    size: u64,
+    each: &mut dyn FnMut(&str, &[u8]) -> Result<(), super::StorageError>,
+) -> Result<(), LedgerError> {
+    let mut tree = Tree::default();
+    for (index, width) in grown_bundles(0, size) {
+        let mut bytes = Vec::new();
+        for entry in read_bundle(storage, index, width)? {
+            write_entry(&entry, &mut bytes);
+            tree.push(leaf_hash(&entry));
+        }
+        each(&entries_path(index, width), &bytes)?;
+    }
+    for tile in Tile::grown(0, size) {
+        each(&tile.path(), &tree.tile(tile).ok_or(LedgerError::Proof { why: "a tile without hashes" })?)?;
+    }
+    Ok(())
+}
+
+/// Hands out the entries from 0 to `size` in order, one bundle in memory at a time.
+fn each_entry<S: LogStorage + ?Sized>(
+    storage: &S,
+    size: u64,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    for (bundle, width) in grown_bundles(0, size) {
+        let entries = read_bundle(storage, bundle, width)?;
+        for (entry, index) in entries.iter().zip(bundle.saturating_mul(TILE_WIDTH)..) {
+            each(index, entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// The public files of a verified log, exactly as large as its checkpoint says, one at a time: entry bundles first, in
+/// order, then tiles. `each` gets the path and the bytes.
+///
+/// Errors: refused, when a bundle is not what was verified; what `each` returns.
+pub fn each_public_file<S: LogStorage + ?Sized, E: From<LedgerError>>(
+    storage: &S,
+    log: &VerifiedLog,
+    mut each: impl FnMut(&str, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let size = log.checkpoint().map_or(0, |checkpoint| checkpoint.body().size);
+    for (index, width) in grown_bundles(0, size) {
+        let entries = read_bundle(storage, index, width)?;
+        let start = index.saturating_mul(TILE_WIDTH);
+        let mut bytes = Vec::new();
+        for (entry, at) in entries.iter().zip(start..) {
+            if log.tree().leaf(at) != Some(leaf_hash(entry)) {
+                return Err(changed(index).into());
+            }
+            write_entry(entry, &mut bytes);
+        }
+        each(&entries_path(index, width), &bytes)?;
+    }
+    for tile in Tile::grown(0, size) {
+        let bytes = log.tree().tile(tile).ok_or(LedgerError::Proof { why: "a tile without hashes" })?;
+        each(&tile.path(), &bytes)?;
+    }
+    Ok(())
+}
+
+fn changed(bundle: u64) -> LedgerError {
+    LedgerError::ReadOnly { file: entries_path(bundle, TILE_WIDTH as u16), why: "changed while it was read" }
 }
 
 /// The first `width` entries of a bundle, from its exact partial form or else the full one.
@@ -60,13 +131,28 @@ pub fn read_log<S: LogStorage + ?Sized>(
     };
     let named = |_| LedgerError::ReadOnly { file: "checkpoint".to_owned(), why: "is not text" };
     let note = String::from_utf8(bytes).map_err(named)?;
-    let body = Note::parse(note.as_bytes())?.verify(trust.tlog(), age)?.body().clone();
-    let entries = read_log_entries(storage, 0, body.size).map_err(|e| locate_damage(storage, &body).unwrap_or(e))?;
-    let log = VerifiedLog::verify(entries.iter().map(Vec::as_slice), &note, trust, age, leaves);
-    log.map_err(|error| match error {
-        LedgerError::Fork { .. } => locate_damage(storage, &body).unwrap_or(error),
-        error => error,
+    let checkpoint = Note::parse(note.as_bytes())?.verify(trust.tlog(), age)?;
+    let body = checkpoint.body().clone();
+    let located = |error| locate_damage(storage, &body).unwrap_or(error);
+    let mut log = VerifiedLog::empty(trust.clone());
+    // Twice over the files, so that never more than one bundle is in memory: first the tree, then what it holds.
+    each_entry(storage, body.size, |_, entry| {
+        log.tree_mut().push(leaf_hash(entry));
+        Ok(())
     })
+    .map_err(located)?;
+    if log.tree().size() != body.size || log.tree().root() != body.root {
+        return Err(located(LedgerError::Fork { size: body.size }));
+    }
+    leaves.into_iter().for_each(|leaves| log.history_mut().know_leaves(leaves));
+    each_entry(storage, body.size, |index, entry| {
+        if log.tree().leaf(index) != Some(leaf_hash(entry)) {
+            return Err(changed(index / TILE_WIDTH));
+        }
+        log.history_mut().push(entry).map(drop)
+    })?;
+    log.seal(note, checkpoint);
+    Ok(log)
 }
 
 /// One damaged file.
@@ -99,7 +185,9 @@ pub fn fsck<S: LogStorage + ?Sized>(
         let entries = read_log_entries(storage, 0, body.size)?;
         let text = String::from_utf8_lossy(&bytes);
         let entries = entries.iter().map(Vec::as_slice);
-        if let Err(error) = VerifiedLog::verify(entries, &text, trust, Age::Archive, leaves) {
+        // A head that witnesses have not signed yet is checked as far as they have, by whoever reads the log.
+        let waits = Note::parse(&bytes).and_then(|n| n.verify(trust.tlog(), Age::Archive)).is_err();
+        if !waits && let Err(error) = VerifiedLog::verify(entries, &text, trust, Age::Archive, leaves) {
             let at = error.index().unwrap_or(0) / TILE_WIDTH;
             let width = (body.size - at * TILE_WIDTH).min(TILE_WIDTH) as u16;
             damage.push(Damage { file: entries_path(at, width), why: "holds an entry that does not verify" });
@@ -126,9 +214,13 @@ fn check_checkpoints<S: LogStorage + ?Sized>(
     if published.is_none() && (head.is_some() || !is_empty) {
         note("checkpoint", "is missing");
     }
-    let mut read = |file: &str, bytes: Option<Vec<u8>>| {
+    let mut read = |file: &str, bytes: Option<Vec<u8>>, alone: bool| {
         let bytes = bytes?;
-        match Note::parse(&bytes).and_then(|n| n.verify(trust.tlog(), Age::Archive)) {
+        let checked = Note::parse(&bytes).and_then(|n| match alone {
+            true => n.verify_alone(trust.tlog()),
+            false => n.verify(trust.tlog(), Age::Archive),
+        });
+        match checked {
             Ok(verified) => Some((verified.body().clone(), bytes)),
             Err(_) => {
                 note(file, "is not a checkpoint signed by this log");
@@ -136,7 +228,7 @@ fn check_checkpoints<S: LogStorage + ?Sized>(
             }
         }
     };
-    let (head, published) = (read("head", head), read("checkpoint", published));
+    let (head, published) = (read("head", head, true), read("checkpoint", published, false));
     let best = match (head, published) {
         (Some(head), Some(published)) => {
             if head.0.size < published.0.size {
@@ -144,11 +236,15 @@ fn check_checkpoints<S: LogStorage + ?Sized>(
                 Some(published)
             } else {
                 if head.0.size > published.0.size {
-                    note("checkpoint", "is behind the head record");
-                } else if head.1 != published.1 {
+                    note("checkpoint", "is behind the head record: the last batch was not published");
+                    Some(head)
+                } else if published.1.starts_with(&head.1) {
+                    // The same, with what witnesses added.
+                    Some(published)
+                } else {
                     note("checkpoint", "differs from the head record");
+                    Some(head)
                 }
-                Some(head)
             }
         }
         (head, published) => head.or(published),
@@ -222,7 +318,9 @@ fn check_files<S: LogStorage + ?Sized>(
     }
     // Every tile there is, older partial ones included; and every one there must be.
     for file in files {
-        if let Some(bundle) = super::writer::parse_bundle(file) {
+        if file.starts_with(super::writer::CHECKPOINTS) {
+            // Each speaks for itself: the log's signature is on it.
+        } else if let Some(bundle) = super::writer::parse_bundle(file) {
             check_bundle_file(storage, truth, body.size, file, bundle, &mut damage)?;
         } else {
             check_tile_file(storage, truth, body.size, file, &mut damage)?;

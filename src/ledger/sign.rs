@@ -190,7 +190,10 @@ impl Signer {
         // No signing oracle: what leaves here has passed every check a verifier makes.
         let before = history.len();
         let checked = envelopes.iter().try_for_each(|envelope| history.push_new(envelope.bytes()));
-        history.rewind(before);
+        match &checked {
+            Ok(()) => history.take_back(before),
+            Err(_) => history.rewind(before),
+        }
         checked?;
         Ok(Draft { envelopes, manifest, memories, common, id })
     }

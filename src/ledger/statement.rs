@@ -47,6 +47,10 @@ impl Namespace {
     pub fn policy_schema(&self) -> String {
         format!("{}/trust-policy/v1", self.host)
     }
+    /// The schema name of the trust root.
+    pub fn root_schema(&self) -> String {
+        format!("{}/trust-root/v1", self.host)
+    }
     /// A lawful store name, `<host>/stores/<name>`.
     pub fn store(&self, name: &str) -> StoreName {
         StoreName::new(format!("{}/stores/{name}", self.host))

@@ -49,7 +49,7 @@ impl LogStorage for Memory {
         Ok(())
     }
     fn list(&self) -> Result<Vec<String>, StorageError> {
-        Ok(self.files.keys().cloned().collect())
+        Ok(self.files.keys().filter(|path| path.starts_with("tile/")).cloned().collect())
     }
     fn head(&self) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.head.clone())
@@ -375,8 +375,10 @@ fn two_checkpoints_that_cannot_both_be_true_are_a_fork() {
     let (x, y) = (a.checkpoint().unwrap(), b.checkpoint().unwrap());
     assert_eq!(code(&checkpoint::compare(x, y, &[])), "E_FORK");
     assert!(checkpoint::compare(x, x, &[]).is_ok());
-    let evidence = checkpoint::fork_evidence(a.note(), b.note(), &[]);
-    assert!(evidence.contains(a.note()) && evidence.contains(b.note()));
+    let evidence = ForkEvidence::new(a.note(), b.note(), y.body().root, Vec::new());
+    evidence.verify(a.history().trust().tlog()).unwrap();
+    let honest = ForkEvidence::new(a.note(), a.note(), x.body().root, Vec::new());
+    assert_eq!(code(&honest.verify(a.history().trust().tlog())), "E_FORMAT");
 }
 
 #[test]

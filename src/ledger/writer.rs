@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::bundle::{read_records, write_entry, write_record};
-use super::checkpoint::{Age, Checkpoint, LogKey, Note};
+use super::checkpoint::{Age, Checkpoint, LogKey, Note, VerifiedCheckpoint};
+use super::cosign::{self, Asker, Seen};
 use super::policy::Trust;
 use super::proof::LogProof;
 use super::reader::{locate_damage, read_log_entries};
@@ -17,6 +18,9 @@ use super::verify::VerifiedLog;
 use super::{Envelope, LedgerError};
 use crate::domain::{Digest, MemoryPath};
 use crate::gate::Approved;
+
+/// Folder beside the tiles of the checkpoints that were the newest when a writer began.
+pub const CHECKPOINTS: &str = "checkpoints";
 
 /// Appends to a log. Holds the whole verified log in memory.
 #[derive(Debug)]
@@ -30,6 +34,10 @@ pub struct LogWriter<S: LogStorage> {
     pub(in crate::ledger) taken_in: Vec<Vec<u8>>,
     /// The head record as it lies in storage.
     head: Option<Vec<u8>>,
+    /// The way to the witnesses.
+    asker: Option<Asker>,
+    /// What each witness saw last.
+    seen: Seen,
     pub(in crate::ledger) poisoned: bool,
 }
 
@@ -42,6 +50,8 @@ pub struct OpenOptions {
     pub leaves: Vec<Vec<Digest>>,
     /// Records that [`LogWriter::append_version_kept`] gave out, oldest first; those that are laid out may be among them.
     pub intake: Vec<Vec<u8>>,
+    /// The way to the witnesses of the log policy; without one nobody is asked.
+    pub asker: Option<Asker>,
 }
 
 /// Evidence that entries are in the log: the signed checkpoint and a proof for each.
@@ -65,14 +75,10 @@ impl<S: LogStorage> LogWriter<S> {
         if !trust.tlog().is_log_key(key.vkey()) {
             return Err(LedgerError::CannotSign { why: "the log key is not in the log policy" });
         }
-        if !trust.tlog().is_unwitnessed() {
-            return Err(LedgerError::CannotSign {
-                why: "this writer cannot ask witnesses; use a policy without quorum",
-            });
-        }
         let head = storage.head()?;
         let log = VerifiedLog::empty(trust);
-        let mut writer = Self { storage, key, log, tail: Vec::new(), taken_in: Vec::new(), head, poisoned: false };
+        let (tail, taken_in, asker, seen) = (Vec::new(), Vec::new(), options.asker, Seen::new());
+        let mut writer = Self { storage, key, log, tail, taken_in, head, asker, seen, poisoned: false };
         options.leaves.into_iter().for_each(|leaves| writer.log.history_mut().know_leaves(leaves));
         writer.load()?;
         writer.take_in(&options.intake)?;
@@ -87,6 +93,7 @@ impl<S: LogStorage> LogWriter<S> {
         }
         writer.publish()?;
         writer.storage.clear_wal()?;
+        writer.keep_checkpoint()?;
         Ok(writer)
     }
     /// The verified log.
@@ -175,7 +182,7 @@ impl<S: LogStorage> LogWriter<S> {
             self.storage.append_wal(&write_record(first, &entries))?;
             // Steps 3 to 5.
             self.commit(entries)?;
-            // Step 6, without witnesses.
+            // Step 6.
             self.publish()?;
             self.storage.clear_wal()?;
         }
@@ -212,7 +219,7 @@ impl<S: LogStorage> LogWriter<S> {
         let body = Checkpoint { origin: self.log.history().trust().tlog().origin().to_owned(), size, root };
         let note = body.sign(&self.key)?;
         self.swap_head(&note)?;
-        let verified = Note::parse(note.as_bytes())?.verify(self.log.history().trust().tlog(), Age::Archive)?;
+        let verified = Note::parse(note.as_bytes())?.verify_alone(self.log.history().trust().tlog())?;
         self.log.seal(note, verified);
         Ok(())
     }
@@ -303,13 +310,46 @@ impl<S: LogStorage> LogWriter<S> {
         Ok(())
     }
 
-    /// Step 6: the public checkpoint, and the partial tiles that full ones have replaced.
+    /// Step 6: what witnesses say, the public checkpoint, and the partial tiles that full ones have replaced.
     fn publish(&mut self) -> Result<(), LedgerError> {
-        let note = self.log.note().to_owned();
-        if note.is_empty() || self.storage.published()?.as_deref() == Some(note.as_bytes()) {
+        let Some(head) = self.head.clone() else { return Ok(()) };
+        let tlog = self.log.history().trust().tlog().clone();
+        let published = self.storage.published()?.filter(|bytes| bytes.starts_with(&head));
+        let verified = |bytes: &[u8]| Note::parse(bytes).and_then(|note| note.verify(&tlog, Age::Archive));
+        let standing = published.and_then(|bytes| {
+            let seen = verified(&bytes).ok()?;
+            Some((String::from_utf8_lossy(&bytes).into_owned(), seen))
+        });
+        let everybody = tlog.addresses().count();
+        let complete = |seen: &VerifiedCheckpoint| self.asker.is_none() || seen.witnesses() >= everybody;
+        let standing = match standing {
+            Some((note, seen)) if complete(&seen) => {
+                self.log.seal(note, seen);
+                return Ok(());
+            }
+            standing => standing,
+        };
+        let mut note = String::from_utf8_lossy(&head).into_owned();
+        let mut found = 0;
+        if let Some(asker) = &self.asker {
+            let lines = cosign::gather(asker, &tlog, &note, self.log.tree(), &mut self.seen)?;
+            found = lines.len();
+            note.extend(lines);
+        }
+        let fresh = verified(note.as_bytes());
+        // What witnesses signed before is not given up because one of them does not answer now.
+        if let Some((note, seen)) = standing
+            && fresh.as_ref().is_ok_and(|fresh| fresh.witnesses() <= seen.witnesses())
+        {
+            self.log.seal(note, seen);
             return Ok(());
         }
+        let verified = fresh.map_err(|error| match error {
+            LedgerError::Quorum => LedgerError::Waiting { found },
+            error => error,
+        })?;
         self.storage.publish(note.as_bytes())?;
+        self.log.seal(note, verified);
         let full = self.log.tree().size() / TILE_WIDTH;
         for path in self.storage.list()? {
             if is_replaced(&path, full) {
@@ -319,12 +359,23 @@ impl<S: LogStorage> LogWriter<S> {
         Ok(())
     }
 
+    /// Keeps the newest checkpoint: later evidence proves that the log only grew since. One a run, not one a batch.
+    fn keep_checkpoint(&mut self) -> Result<(), LedgerError> {
+        let Some(checkpoint) = self.log.checkpoint() else { return Ok(()) };
+        let path = format!("{CHECKPOINTS}/{}", checkpoint.body().size);
+        if self.storage.read(&path)?.is_none() {
+            self.storage.write_new(&path, self.log.note().as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Everything up to the head record, verified from the bytes on disk.
     fn load(&mut self) -> Result<(), LedgerError> {
         let read_only = |file: &str, why| LedgerError::ReadOnly { file: file.to_owned(), why };
         let tlog = self.log.history().trust().tlog().clone();
         let verify = |file: &str, bytes: &[u8]| {
-            let verified = Note::parse(bytes).and_then(|note| note.verify(&tlog, Age::Archive));
+            // Witnesses are asked once it is known what is here.
+            let verified = Note::parse(bytes).and_then(|note| note.verify_alone(&tlog));
             verified.map_err(|_| read_only(file, "not a checkpoint signed by this log"))
         };
         let published = self.storage.published()?;

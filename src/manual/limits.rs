@@ -28,12 +28,12 @@
 //! - Rules see wording, not meaning. A paraphrase that no rule knows passes the rules; origin, kind and a reviewer
 //!   are what is left then. Published attacks shaped as policy or preference pass filters of this kind.
 //! - A signature proves who approved which bytes in which order. It does not prove that they are true.
-//! - The log is unwitnessed: nobody outside has seen it. Someone who holds the keys and the data folder can rewrite both.
-//!   Keep the trust policy's digest and checkpoints elsewhere.
+//! - Without a witness nobody outside has seen the log: someone who holds the keys and the data folder can rewrite both, and
+//!   every report says "unwitnessed". `memgate witness add`, or keep the trust root and checkpoints elsewhere.
 //! - After a run that died nothing covers the database as a whole until the next writer seals it again. Versions, memories,
 //!   raw inputs, held items and decisions are checked one by one then; grades, reports of dreams and labels are not.
 //!   An old copy of the whole folder verifies: only somebody who knows a later checkpoint can tell.
-//! - Keys are plain files for now, readable by their owner only, all on one machine: passphrases and hardware come later.
+//! - Keys are plain files for now, readable by their owner only, all on one machine: hardware comes later. `memgate key encrypt` puts them under a passphrase.
 //!   "Two different reviewers" means two keys; who can read both files is both people.
 //! - A transcript proves nothing about who spoke: names and times in it are claims, and adapters are part of what you trust.
 //! - Notes that were poisoned before the first dream, and read like honest ones, are adopted with the rest.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::auth::{ApiKey, CredentialRole, Scope};
 use crate::domain::{Digest, Timestamp};
+use crate::firewall::Actor;
 use crate::store::server::KeyRow;
 
 use super::listing::{Ask, Listed};
@@ -39,6 +40,16 @@ pub struct Credential {
 
 /// Who asks for something.
 pub type Caller = Credential;
+
+impl Credential {
+    /// Who it is in the record of a version: a person, or the holder of a key.
+    pub(super) fn actor(&self) -> Actor {
+        match self.id.strip_prefix(super::accounts::PREFIX) {
+            Some(_) => Actor::User(self.id.clone()),
+            None => Actor::ApiKey(self.id.clone()),
+        }
+    }
+}
 
 /// A new key, its secret shown this once.
 #[derive(Debug)]

@@ -60,8 +60,7 @@ fn digests(root: &Path) -> Result<BTreeMap<String, Digest>, ServiceError> {
 /// The copy holds the private keys: whoever has it can sign.
 ///
 /// # Errors
-/// Refused when there is nothing to copy or the target exists; unavailable when a store does not come to rest or is
-/// deleted meanwhile.
+/// Refused when there is nothing to copy or the target exists; unavailable disk.
 pub fn backup(root: &Path, to: &Path) -> Result<Backup, ServiceError> {
     if to.exists() {
         return Err(StoreError::Exists { folder: to.to_owned() }.into());

@@ -500,7 +500,7 @@ impl Service {
         // A dream may take long: its own store works on it, nobody else waits.
         self.stores.close(&work.id);
         let (flag, data) = (Arc::clone(stop), self.stores.data(&work.id));
-        let env = Env { stopped: Box::new(move || flag.load(Ordering::SeqCst)), ..Env::system() };
+        let env = Env { stopped: Box::new(move || flag.load(Ordering::SeqCst)), ..self.stores.env() };
         let mut firewall = Firewall::open(&data, env)?;
         firewall.set_actor(Some(Actor::Session(session.id.clone())));
         let report = {

@@ -17,7 +17,7 @@ use crate::detect::{Scanned, Scanner};
 use crate::domain::{
     Authority, Candidate, Channel, Claim, Digest, MemoryPath, Origin, PrincipalId, RuleId, Span, Stage, Untrusted,
 };
-use crate::firewall::{Actor, Env, Firewall, FirewallError, Head, InitRequest, Judged, MemoryRow};
+use crate::firewall::{Actor, Env, Firewall, FirewallError, Head, InitRequest, Judged, MemoryRow, Outside};
 use crate::store::StoreError;
 
 use super::{Options, STORES, ServiceError, ids, lock, now};
@@ -173,6 +173,7 @@ pub(super) struct LiveStores {
     most: usize,
     memories: usize,
     dangerous_unscanned: bool,
+    outside: Outside,
     clock: AtomicU64,
     failed_at: Arc<AtomicI64>,
     open: Mutex<BTreeMap<String, Open>>,
@@ -191,6 +192,7 @@ impl LiveStores {
             most: options.open_stores.max(1),
             memories: options.memories_per_store,
             dangerous_unscanned: options.dangerous_unscanned,
+            outside: options.outside.clone(),
             clock: AtomicU64::new(0),
             failed_at: Arc::new(AtomicI64::new(i64::MIN)),
             open: Mutex::default(),
@@ -215,17 +217,28 @@ impl LiveStores {
         tried.is_ok()
     }
 
+    /// Clock, randomness, witnesses.
+    pub(super) fn env(&self) -> Env {
+        Env { outside: self.outside.clone(), ..Env::system() }
+    }
+
     /// The data folder of a store.
     pub(super) fn data(&self, id: &str) -> PathBuf {
         self.folder.join(id)
     }
 
-    /// Makes a store's data folder and opens it.
-    pub(super) fn make(&self, id: &str) -> Result<Arc<LiveStore>, ServiceError> {
+    /// Makes a store's data folder and opens it. These people review beside those of the configuration.
+    pub(super) fn make(&self, id: &str, people: Vec<PrincipalId>) -> Result<Arc<LiveStore>, ServiceError> {
         let mut request = self.request.clone();
         request.store = ledger_name(id);
+        for name in people {
+            if !request.reviewers.contains(&name) {
+                request.reviewers.push(name);
+            }
+        }
         let data = self.data(id);
-        self.start(id, move || Firewall::init(&data, request, Env::system()))
+        let env = self.env();
+        self.start(id, move || Firewall::init(&data, request, env))
     }
 
     /// An open store; opened when it is not.
@@ -243,7 +256,8 @@ impl LiveStores {
             return Ok(store);
         }
         let data = self.data(id);
-        self.start(id, move || Firewall::open(&data, Env::system()))
+        let env = self.env();
+        self.start(id, move || Firewall::open(&data, env))
     }
 
     fn start(

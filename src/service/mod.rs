@@ -7,7 +7,9 @@
 #![expect(clippy::disallowed_methods, reason = "the service reads the clock and keeps its own folder")]
 
 mod access;
+mod accounts;
 pub mod backup;
+pub mod console;
 mod cursor;
 mod dreams;
 mod error;
@@ -36,9 +38,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::auth::Scope;
 use crate::domain::{Digest, PrincipalId, Timestamp};
+pub use crate::firewall::{Outside, Send};
 use crate::store::{ServerDb, StoreError, folder};
 
+pub use crate::gate::review::REASONS;
 pub use access::{Caller, Credential, NewKey};
+pub use accounts::{Account, ROLES as ACCOUNT_ROLES, Visitor};
 pub use dreams::{DreamCreate, DreamList, Output};
 pub use error::ServiceError;
 pub use events::{EventList, Subscription};
@@ -89,6 +94,10 @@ pub struct Options {
     pub dangerous_unscanned: bool,
     /// How failed deliveries of webhooks are tried again.
     pub webhook_retry: Retry,
+    /// What stores may ask of the world: witnesses.
+    pub outside: Outside,
+    /// How long a text has to be on a reviewer's screen before a release, in permille of the default.
+    pub review_dwell_permille: u32,
 }
 
 impl Options {
@@ -104,6 +113,8 @@ impl Options {
             dream_workers: 1,
             dangerous_unscanned: false,
             webhook_retry: Retry::default(),
+            outside: Outside::default(),
+            review_dwell_permille: 1000,
         }
     }
 }
@@ -127,6 +138,8 @@ pub struct Service {
     dreams: dreams::Queue,
     endpoints: webhooks::Endpoints,
     deliveries: webhooks::Queue,
+    doorman: accounts::Doorman,
+    showings: console::Showings,
     clock: schedules::Clock,
     keys: idempotency::Keys,
     rules: Mutex<Option<rules::Known>>,
@@ -212,6 +225,8 @@ impl Service {
             dreams: dreams::Queue::default(),
             endpoints: webhooks::Endpoints::default(),
             deliveries: webhooks::Queue::default(),
+            doorman: accounts::Doorman::new()?,
+            showings: console::Showings::default(),
             clock: schedules::Clock::default(),
             keys: idempotency::Keys::default(),
             rules: Mutex::default(),

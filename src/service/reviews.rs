@@ -102,6 +102,7 @@ impl Service {
         let live = self.live(&caller.workspace, store)?;
         let (wanted, who) = (id.to_owned(), PrincipalId::new(caller.name.clone()));
         let ReviewDecision { release, digest, reason, note } = decision;
+        let actor = caller.actor();
         // Looked at and decided in one turn of the store's writer: nobody comes in between.
         let decided = live.with(move |firewall| -> Result<Decided, ServiceError> {
             let record = firewall.held_item(&wanted).map_err(unknown)?;
@@ -112,10 +113,12 @@ impl Service {
             if seen.is_some_and(|seen| seen != now) {
                 return Err(ServiceError::Stale);
             }
+            firewall.set_actor(Some(actor));
             let done = match release {
                 true => firewall.release(&wanted, &who, &digest, &reason, note),
                 false => firewall.destroy(&wanted, &who, &digest, &reason, note),
             };
+            firewall.set_actor(None);
             done.map_err(unknown)
         })??;
         let answer = match decided {

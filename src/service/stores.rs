@@ -145,7 +145,7 @@ impl Service {
         };
         // Hidden until its folder is whole: a start removes what a crash left of it.
         self.db.put(Table::MemoryStore, &row)?;
-        self.stores.make(&row.id)?;
+        self.stores.make(&row.id, self.deciding_accounts(workspace)?)?;
         if !hidden {
             self.unhide(&mut row)?;
         }

@@ -126,7 +126,7 @@ impl Service {
     pub fn redact_version(&self, caller: &Caller, store: &str, id: &str) -> Result<Value, ServiceError> {
         Self::require(caller, Scope::StoreWrite)?;
         let live = self.live(&caller.workspace, store)?;
-        let (wanted, by) = (id.to_owned(), Actor::ApiKey(caller.id.clone()));
+        let (wanted, by) = (id.to_owned(), caller.actor());
         let done = live.with(move |firewall| firewall.redact_version(&wanted, by))??;
         let row = match done {
             Redacted::Done(row) => {

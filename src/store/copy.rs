@@ -1,27 +1,31 @@
 //! A copy of a data folder, also while another process writes to it.
 //!
-//! A folder that nobody writes to is copied byte for byte, seal and all. The database of one in use is its writer's
-//! alone, so that such a folder is copied again until nothing changed meanwhile: what is copied is then a state that a
-//! crash could have left, which opening finishes. A store that is written to without a pause answers that it is busy.
+//! A folder that nobody writes to is copied byte for byte, seal and all. Of one in use the database is copied as of one
+//! moment, and the log as its checkpoint said at that moment: files of the log only grow, so that an older end of it can
+//! be cut from newer files. The two together are a state that a crash could have left, which opening finishes. Nobody
+//! who writes has to wait.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use super::evidence::{DATABASE, LEDGER};
+use crate::ledger::writer::CHECKPOINTS;
+use crate::ledger::{LedgerError, LogStorage as _, Note, StorageError, files_at};
+
+use super::evidence::{self, DATABASE, LEDGER};
 use super::folder::{Access, DataFolder, create_private_dir};
 use super::{ServerDb, StoreError};
 
-/// How often the log is copied until it did not change meanwhile.
-const TRIES: usize = 50;
+/// How often a moment is looked for at which the log was not being laid out.
+const TRIES: usize = 1_000;
 
 /// Copies a data folder. `to` must not exist.
 ///
 /// # Errors
-/// Refused when there is no data folder or `to` exists; unavailable when the disk refuses or the folder does not come
-/// to rest.
+/// Refused when there is no data folder or `to` exists; unavailable when the disk refuses.
 pub fn data_folder(data: &Path, to: &Path) -> Result<(), StoreError> {
     if to.exists() {
         return Err(StoreError::Exists { folder: to.to_owned() });
@@ -29,7 +33,11 @@ pub fn data_folder(data: &Path, to: &Path) -> Result<(), StoreError> {
     create_private_dir(to)?;
     match DataFolder::open_unmarked(data, Access::Read) {
         Ok(_alone) => copy_tree(data, to, &|_| true).map(drop),
-        Err(StoreError::Busy { .. }) => live(data, to),
+        Err(StoreError::Busy { .. }) => live(data, to).map_err(|error| {
+            // Deleted meanwhile: whatever step failed of it.
+            let is_there = DataFolder::exists(data) && data.join(DATABASE).exists();
+            if is_there { error } else { StoreError::Missing { folder: data.to_owned() } }
+        }),
         Err(error) => Err(error),
     }
 }
@@ -66,47 +74,68 @@ pub fn check_server(path: &Path) -> Result<Vec<String>, StoreError> {
 }
 
 fn live(data: &Path, to: &Path) -> Result<(), StoreError> {
-    // Most of a long log is full tiles, which never change: they are copied before anybody has to wait.
-    let tiles = Path::new(LEDGER).join("log").join("tile");
-    let is_full_tile = |name: &Path| name.starts_with(&tiles) && !name.to_string_lossy().contains(".p/");
-    copy_tree(data, to, &is_full_tile)?;
+    // Settings, keys and trust do not change while a writer has the folder. Its end may seal it anew meanwhile: the copy
+    // is judged record by record.
+    let apart = |name: &Path| name.starts_with(LEDGER) || name.to_string_lossy().starts_with(DATABASE);
+    copy_tree(data, to, &|name| !apart(name))?;
+    DataFolder::mark_copy(to)?;
+    let source = Connection::open_with_flags(data.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    source.busy_timeout(Duration::from_secs(30))?;
+    let checkpoint = moment(&source, data)?;
+    let target = to.join(DATABASE);
+    super::folder::create_private_file(&target)?;
+    let mut copy = Connection::open(&target)?;
+    Backup::new(&source, &mut copy)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
+    source.execute_batch("COMMIT")?;
+    drop(copy);
+    log_at(data, to, checkpoint.as_deref())
+}
+
+/// Begins a transaction that sees the database of one moment, and gives the log's checkpoint of that moment.
+fn moment(source: &Connection, data: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let log = evidence::log_folder(data);
     for _ in 0..TRIES {
-        let before = resting(data);
-        let whole = copy_tree(data, to, &|name| !(is_full_tile(name) && to.join(name).exists()))?;
-        if whole && resting(data) == before {
-            return Ok(());
+        let before = log.published().map_err(LedgerError::from)?;
+        // The first thing that is read fixes what the transaction sees.
+        source.execute_batch("BEGIN; SELECT count(*) FROM version;")?;
+        if log.published().map_err(LedgerError::from)? == before {
+            return Ok(before);
         }
-        // What was copied of a state in between must not stay beside the next.
-        remove_changing(to)?;
-        std::thread::sleep(Duration::from_millis(20));
+        source.execute_batch("COMMIT")?;
     }
     Err(StoreError::Busy { folder: data.to_owned() })
 }
 
-/// Contents of the log's state files; length and time of the database's.
-type Resting = (Vec<Option<Vec<u8>>>, Vec<Option<(u64, Option<SystemTime>)>>);
-
-/// What changes whenever somebody writes: the log's state, and length and time of the database's files.
-fn resting(data: &Path) -> Resting {
-    let ledger = data.join(LEDGER);
-    let log =
-        ["state/head", "state/wal", "log/checkpoint"].iter().map(|name| fs::read(ledger.join(name)).ok()).collect();
-    let stat = |end: &&str| {
-        let file = fs::metadata(data.join(format!("{DATABASE}{end}"))).ok()?;
-        Some((file.len(), file.modified().ok()))
+/// The log as it was under a checkpoint. What the database took in beyond it is laid out when the copy is opened.
+fn log_at(data: &Path, to: &Path, checkpoint: Option<&[u8]>) -> Result<(), StoreError> {
+    let folder = to.join(LEDGER);
+    let (log, state) = (folder.join("log"), folder.join("state"));
+    create_private_dir(&log)?;
+    create_private_dir(&state)?;
+    let Some(checkpoint) = checkpoint else { return Ok(()) };
+    let size = Note::parse(checkpoint)?.dangerous_unverified_body().size;
+    let mut write = |path: &str, bytes: &[u8]| {
+        let path = log.join(path);
+        let parent = path.parent().unwrap_or(&log);
+        let done = fs::create_dir_all(parent).and_then(|()| fs::write(&path, bytes));
+        done.map_err(|source| StorageError {
+            step: "write",
+            file: path.display().to_string(),
+            source: Box::new(source),
+        })
     };
-    (log, ["", "-wal", "-journal"].iter().map(stat).collect())
-}
-
-/// Everything but full tiles.
-fn remove_changing(to: &Path) -> Result<(), StoreError> {
-    for path in files(to)? {
-        let text = path.to_string_lossy();
-        if text.contains(".p/") || !text.contains("/tile/") {
-            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+    files_at(&evidence::log_folder(data), size, &mut write)?;
+    // Older checkpoints that were kept; one that is newer belongs to what is cut off.
+    let kept = data.join(LEDGER).join("log").join(CHECKPOINTS);
+    for path in if kept.is_dir() { files(&kept)? } else { Vec::new() } {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.parse::<u64>().is_ok_and(|at| at <= size) {
+            let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
+            write(&format!("{CHECKPOINTS}/{name}"), &bytes).map_err(LedgerError::from)?;
         }
     }
-    Ok(())
+    write("checkpoint", checkpoint).map_err(LedgerError::from)?;
+    fs::write(state.join("head"), checkpoint).map_err(StoreError::io("write", state.join("head")))
 }
 
 fn files(root: &Path) -> Result<Vec<PathBuf>, StoreError> {

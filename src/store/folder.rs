@@ -144,6 +144,14 @@ impl DataFolder {
         sync_dir(&self.root)
     }
 
+    /// Leaves the mark of a run that did not end in a copy of a folder in use: nothing in it is believed for its seal.
+    ///
+    /// # Errors
+    /// Unavailable when it cannot be written.
+    pub fn mark_copy(root: &Path) -> Result<(), StoreError> {
+        create_private_file(&root.join(MARK))
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -18,6 +18,8 @@ pub struct LogDir {
     state: PathBuf,
     /// Held for the life of a writer.
     lock: Option<File>,
+    /// True for a copy of the public files alone: its checkpoint is then also its head.
+    public_only: bool,
 }
 
 fn failed(step: &'static str, file: impl Into<String>) -> impl FnOnce(std::io::Error) -> StorageError {
@@ -57,13 +59,17 @@ impl LogDir {
             Err(TryLockError::Error(error)) => return Err(failed("lock", "state/lock")(error)),
         }
         sync_dir(folder, "log")?;
-        let dir = Self { log, state, lock: Some(lock) };
+        let dir = Self { log, state, lock: Some(lock), public_only: false };
         dir.remove_leftovers()?;
         Ok(dir)
     }
     /// Opens for reading only; takes no lock and creates nothing.
     pub fn read_only(folder: &Path) -> Self {
-        Self { log: folder.join("log"), state: folder.join("state"), lock: None }
+        Self { log: folder.join("log"), state: folder.join("state"), lock: None, public_only: false }
+    }
+    /// A log's public files somewhere else, without a writer's state; for reading only.
+    pub fn public_only(log: &Path) -> Self {
+        Self { log: log.to_owned(), state: PathBuf::new(), lock: None, public_only: true }
     }
     /// The public folder, which any web server can serve.
     pub fn public(&self) -> &Path {
@@ -134,6 +140,9 @@ fn read_file(path: &Path, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
 
 impl LogStorage for LogDir {
     fn read_wal(&self) -> Result<Vec<u8>, StorageError> {
+        if self.public_only {
+            return Ok(Vec::new());
+        }
         Ok(read_file(&self.state.join("wal"), "state/wal")?.unwrap_or_default())
     }
     fn append_wal(&mut self, record: &[u8]) -> Result<(), StorageError> {
@@ -196,6 +205,9 @@ impl LogStorage for LogDir {
         Ok(files)
     }
     fn head(&self) -> Result<Option<Vec<u8>>, StorageError> {
+        if self.public_only {
+            return self.published();
+        }
         read_file(&self.state.join("head"), "state/head")
     }
     fn swap_head(&mut self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool, StorageError> {

@@ -12,9 +12,11 @@ use super::{StoreError, folder};
 
 mod api;
 mod ops;
+mod people;
 
 pub use api::{AnswerRow, RecordQuery, RecordRow};
 pub use ops::{DeliveryRow, ScheduleRow, WebhookRow};
+pub use people::{AccountRow, ClaimRow, LoginTimes};
 
 const LAYOUT: i64 = 1;
 
@@ -186,6 +188,7 @@ impl ServerDb {
         }
         connection.execute_batch(ops::SCHEMA)?;
         connection.execute_batch(api::SCHEMA)?;
+        connection.execute_batch(people::SCHEMA)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 

@@ -124,6 +124,13 @@ pub(super) const PAGES: &[Page] = &[
         "Choose another path, or move the other memory first.",
     ),
     page(
+        "firewall-no-undo",
+        7,
+        "A decision cannot be taken back any more.",
+        "It was made more than ten minutes ago, the item's time ran out, or the store was signed again since.",
+        "Roll the store back with `memgate rollback`, or write over the text; what was destroyed can be submitted again.",
+    ),
+    page(
         "firewall-write-outdated",
         7,
         "A held write no longer fits the memory.",
@@ -220,5 +227,19 @@ pub(super) const PAGES: &[Page] = &[
         "A held item does not match its digest: the record was changed.",
         "Somebody wrote to the database from outside, or the disk failed.",
         "Run 'memgate verify', and restore the data folder from a backup.",
+    ),
+    page(
+        "firewall-locked",
+        7,
+        "The private keys of this folder cannot be opened.",
+        "They are encrypted, and the passphrase is missing or wrong, or a key file is damaged.",
+        "Give the passphrase on the terminal, or with --passphrase-file or --passphrase-fd.",
+    ),
+    page(
+        "firewall-passphrase",
+        7,
+        "The passphrase cannot be read.",
+        "The file is missing, empty or too long, or there is no terminal to ask on.",
+        "Give the passphrase on the terminal, or with --passphrase-file or --passphrase-fd.",
     ),
 ];

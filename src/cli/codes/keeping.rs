@@ -123,6 +123,27 @@ pub(super) const PAGES: &[Page] = &[
         "Run 'memgate init' first, or name the folder with --data.",
     ),
     page(
+        "verify-extra-file",
+        6,
+        "A folder of evidence holds a file that belongs to no part of it.",
+        "What nobody signed must not lie among what somebody did.",
+        "Remove the file, or ask for the evidence again.",
+    ),
+    page(
+        "verify-missing-file",
+        6,
+        "A file that the evidence needs is missing or cannot be read.",
+        "What is left out cannot be checked, and may have been left out for that.",
+        "Ask for the evidence again.",
+    ),
+    page(
+        "verify-odd-file",
+        6,
+        "A folder of evidence holds a link, a pipe, or a file larger than any honest one.",
+        "Reading it could take a verifier somewhere else, or for ever; nothing was read.",
+        "Ask for the evidence again, as plain files.",
+    ),
+    page(
         "verify-other-policy",
         6,
         "The trust policy in the data folder is not the one you know.",

@@ -111,6 +111,8 @@ pub struct History {
     leaves: BTreeMap<Digest, Vec<Digest>>,
     /// Rejections by proposal: reviewer and log index. A rejection may stand before its proposal, too.
     rejected: BTreeMap<Digest, Vec<(PrincipalId, u64)>>,
+    /// Checked entries that come next if nothing else does, last one first: see [`History::take_back`].
+    checked: Vec<(Record, Option<VerifiedVersion>)>,
 }
 
 /// Verifies all entries of a log in order and returns its versions.
@@ -145,6 +147,7 @@ impl History {
             erased: BTreeMap::new(),
             leaves: BTreeMap::new(),
             rejected: BTreeMap::new(),
+            checked: Vec::new(),
         }
     }
     /// The policies and keys it is checked under.
@@ -180,12 +183,19 @@ impl History {
     pub fn has_root(&self, root: &Digest) -> bool {
         self.roots.contains_key(root)
     }
+    /// The log index of a statement by its id; of several with one id, one that counts.
+    pub fn index_of(&self, id: &Digest) -> Option<u64> {
+        let places = self.by_id.get(id)?;
+        let counting = places.iter().find(|at| self.records.get(**at).is_some_and(|record| record.counts));
+        counting.or(places.first()).map(|at| *at as u64)
+    }
     /// The log index of an entry with exactly these bytes.
     pub fn index_of_entry(&self, entry: &[u8]) -> Option<u64> {
         self.entries.get(&tree::leaf_hash(entry)).copied()
     }
     /// Learns the leaf hashes of a manifest; they vouch for themselves by their root.
     pub fn know_leaves(&mut self, leaves: Vec<Digest>) {
+        self.checked.clear();
         self.leaves.insert(tree::root_of(leaves.iter().copied()), leaves);
     }
 
@@ -194,8 +204,16 @@ impl History {
     /// Errors: refused, with its index; the history is then unchanged.
     pub fn push(&mut self, bytes: &[u8]) -> Result<&Statement, LedgerError> {
         let index = self.len();
-        let (statement, counts, version) = self.check(bytes, index).map_err(|error| error.at(index))?;
         let leaf = tree::leaf_hash(bytes);
+        // Checked before in this very place, after the very same entries: the answer is the same.
+        let known = self.checked.pop().filter(|(record, _)| record.leaf == leaf);
+        let (statement, counts, version) = match known {
+            Some((record, version)) => (record.statement, record.counts, version),
+            None => {
+                self.checked.clear();
+                self.check(bytes, index).map_err(|error| error.at(index))?
+            }
+        };
         self.entries.entry(leaf).or_insert(index);
         self.by_id.entry(statement.id).or_default().push(self.records.len());
         if let (Body::Erasure(erasure), true) = (&statement.body, counts) {
@@ -230,8 +248,15 @@ impl History {
     }
     /// Forgets all entries from `len` on.
     pub(in crate::ledger) fn rewind(&mut self, len: u64) {
+        self.take_back(len);
+        self.checked.clear();
+    }
+    /// The same, but remembers what was found out about them: checking them again right away costs nothing.
+    pub(in crate::ledger) fn take_back(&mut self, len: u64) {
+        self.checked.clear();
         while self.len() > len {
             let Some(record) = self.records.pop() else { return };
+            let mut taken = None;
             let index = self.len();
             let is_this = |found: Option<&u64>| found == Some(&index);
             if is_this(self.entries.get(&record.leaf)) {
@@ -245,7 +270,7 @@ impl History {
             }
             match &record.statement.body {
                 Body::Version(version) => {
-                    self.versions.pop();
+                    taken = self.versions.pop();
                     if is_this(self.roots.get(&version.common.root)) {
                         self.roots.remove(&version.common.root);
                     }
@@ -260,6 +285,7 @@ impl History {
                 }
                 _ => {}
             }
+            self.checked.push((record, taken));
         }
     }
 

@@ -57,6 +57,48 @@ impl VerifiedLog {
         log.checkpoint = Some(checkpoint);
         Ok(log)
     }
+    /// A log of which nothing is known yet.
+    pub fn nothing(trust: Trust) -> Self {
+        Self::empty(trust)
+    }
+    /// Adds entries that a newer checkpoint signs: all of them verify, or nothing changes.
+    ///
+    /// Errors: refused: those of [`Note::verify`]; [`LedgerError::Fork`] when checkpoint and entries do not continue
+    /// this log; those of the first entry that fails.
+    pub fn extend(&mut self, entries: &[&[u8]], note: &str, leaves: Vec<Vec<Digest>>) -> Result<(), LedgerError> {
+        let checkpoint = Note::parse(note.as_bytes())?.verify(self.history.trust().tlog(), Age::Archive)?;
+        let before = self.tree.size();
+        entries.iter().for_each(|entry| self.tree.push(leaf_hash(entry)));
+        let body = checkpoint.body();
+        let mut outcome = Ok(());
+        if self.tree.size() != body.size || self.tree.root() != body.root {
+            outcome = Err(LedgerError::Fork { size: before });
+        } else {
+            leaves.into_iter().for_each(|leaves| self.history.know_leaves(leaves));
+            for entry in entries {
+                if let Err(error) = self.history.push(entry) {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        if outcome.is_err() {
+            self.history.rewind(before);
+            self.tree.truncate(before);
+            return outcome;
+        }
+        self.note = note.to_owned();
+        self.checkpoint = Some(checkpoint);
+        Ok(())
+    }
+    /// The root over the first entries.
+    pub fn root_at(&self, size: u64) -> Option<Digest> {
+        self.tree.root_at(size)
+    }
+    /// The leaf hash of an entry.
+    pub fn leaf(&self, index: u64) -> Option<Digest> {
+        self.tree.leaf(index)
+    }
     /// The statements.
     pub const fn history(&self) -> &History {
         &self.history

@@ -8,11 +8,13 @@
 //! U+0020, combining marks without a base or stacked too high, and the openings of build-runner commands.
 
 mod classify;
+mod html;
 mod pieces;
 mod sinks;
 mod terminal;
 
 pub use classify::{Class, class_of};
+pub use html::{Html, has_mixed_direction, scrubbed};
 pub use pieces::{Mark, Piece, pieces};
 pub use sinks::{show_ci, show_csv, show_html, show_json, show_markdown};
 pub use terminal::{ShowOptions, describe, hidden_count, show_cell, show_line, show_plain, show_terminal};
