@@ -36,11 +36,17 @@ impl Firewall {
         Ok(self.vault.log()?.history().len())
     }
 
+    /// Whoever reads the log finds in its files what its checkpoint says.
+    fn follow(&mut self) -> Result<(), FirewallError> {
+        if self.is_behind() { self.lay_out() } else { Ok(()) }
+    }
+
     /// The last checkpoint: a signed note; empty while the log is.
     ///
     /// # Errors
     /// As [`Firewall::log_size`].
-    pub fn log_checkpoint(&self) -> Result<String, FirewallError> {
+    pub fn log_checkpoint(&mut self) -> Result<String, FirewallError> {
+        self.follow()?;
         Ok(self.vault.log()?.note().to_owned())
     }
 
@@ -65,7 +71,8 @@ impl Firewall {
     ///
     /// # Errors
     /// Refused when the files do not hold what they should.
-    pub fn log_entry(&self, index: u64) -> Result<Option<Vec<u8>>, FirewallError> {
+    pub fn log_entry(&mut self, index: u64) -> Result<Option<Vec<u8>>, FirewallError> {
+        self.follow()?;
         let size = self.log_size()?;
         if index >= size {
             return Ok(None);
@@ -80,7 +87,7 @@ impl Firewall {
     ///
     /// # Errors
     /// Unavailable disk.
-    pub fn log_file(&self, path: &str) -> Result<Option<Vec<u8>>, FirewallError> {
+    pub fn log_file(&mut self, path: &str) -> Result<Option<Vec<u8>>, FirewallError> {
         // Digits, `x`, `.p` and slashes below `tile/` spell nothing else.
         let lawful = path.strip_prefix("tile/").is_some_and(|rest| {
             let part = |part: &str| {
@@ -93,6 +100,7 @@ impl Firewall {
         if !lawful {
             return Ok(None);
         }
+        self.follow()?;
         Ok(evidence::log_folder(self.folder.root()).read(path).map_err(crate::ledger::LedgerError::from)?)
     }
 
