@@ -67,8 +67,11 @@ fn change(data: &Path, asker: &Asker, hours: i64, text: &str) -> Result<String, 
     let memories = memories(&[("a.md", &format!("# A\n\n{text}\n"))]);
     let report = crate::common::try_dream(&mut firewall, Some(memories), vec![]);
     let outcome = report.map(|_| firewall.head().unwrap().unwrap().witnesses);
-    firewall.close()?;
-    outcome
+    // A writer that failed cannot lay out its log either; what failed first is what counts.
+    let closed = firewall.close();
+    let outcome = outcome?;
+    closed?;
+    Ok(outcome)
 }
 
 fn good(data: &Path) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, stop, verify};
+use super::{CliError, Context, Exit, Format, stop, store, verify};
 use crate::report::show_line;
 use crate::service::backup::{self, Backup};
 
@@ -57,7 +57,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 pub fn restore(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
     context.formats(&[Format::Text, Format::Json])?;
     let _working = stop::Working::begin()?;
-    let (list, folders) = backup::restore(&args.from, &context.data)?;
+    let (list, folders) = backup::restore(&args.from, &context.data, &store::outside(context))?;
     if context.format == Format::Text {
         context.print(&format!(
             "Restored {} files of {} to {}\n",

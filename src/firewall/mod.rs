@@ -106,6 +106,10 @@ impl Firewall {
         if !foreign.is_empty() {
             return Err(crate::store::StoreError::Changed { differences: foreign }.into());
         }
+        if access == Access::Write {
+            // A wrong passphrase is refused before anything says that a run began.
+            rekey::read(&data.join(sign::KEYS).join("gate.pem"), &env.outside)?;
+        }
         folder.mark()?;
         let database = data.join(DATABASE);
         let store = match access {

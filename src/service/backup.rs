@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Digest, Timestamp};
-use crate::firewall::{Env, Firewall};
+use crate::firewall::{Env, Firewall, Outside};
 use crate::store::server::Table;
 use crate::store::{DataFolder, ServerDb, StoreError, copy, folder};
 
@@ -113,11 +113,12 @@ pub fn backup(root: &Path, to: &Path) -> Result<Backup, ServiceError> {
     Ok(list)
 }
 
-/// Brings a backup back to a new folder, and seals every store anew. Answers the data folders to verify.
+/// Brings a backup back to a new folder, and seals every store anew, for which encrypted keys need their passphrase.
+/// Answers the data folders to verify.
 ///
 /// # Errors
 /// Refused when the target exists or a file of the backup is not what was backed up.
-pub fn restore(from: &Path, to: &Path) -> Result<(Backup, Vec<PathBuf>), ServiceError> {
+pub fn restore(from: &Path, to: &Path, outside: &Outside) -> Result<(Backup, Vec<PathBuf>), ServiceError> {
     if to.exists() {
         return Err(StoreError::Exists { folder: to.to_owned() }.into());
     }
@@ -153,7 +154,8 @@ pub fn restore(from: &Path, to: &Path) -> Result<(Backup, Vec<PathBuf>), Service
     };
     for id in &ids {
         // Finishes what was on its way when the copy was made, and seals.
-        Firewall::open(&partial.join(id), Env::system())?.close()?;
+        let env = Env { outside: outside.clone(), ..Env::system() };
+        Firewall::open(&partial.join(id), env)?.close()?;
     }
     fs::rename(&partial, to).map_err(StoreError::io("rename", &partial))?;
     Ok((list, ids.into_iter().map(|id| to.join(id)).collect()))
