@@ -205,7 +205,7 @@ fn item_page(desk: &Desk, item: &Item, starts: &[usize], part: usize, told: &Tol
         mixed,
         view,
         views: [("readable", "Readable"), ("logical", "Logical order"), ("bytes", "Bytes")]
-            .map(|(name, label)| (name, label, format!("{here}?view={name}&part={part}#text")))
+            .map(|(name, label)| (label, name == view, format!("{here}?view={name}&part={part}#text")))
             .to_vec(),
         text: match view {
             "logical" => Html::logical(text, from, &spans),

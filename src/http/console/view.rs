@@ -80,9 +80,9 @@ impl When {
         let ms = at.0.saturating_sub(now.0);
         let span = span(ms.saturating_abs());
         let says = match ms {
-            -1000..=1000 => "now".to_owned(),
-            1.. => format!("in {span}"),
-            _ => format!("{span} ago"),
+            1001.. => format!("in {span}"),
+            ..=-1001 => format!("{span} ago"),
+            _ => "now".to_owned(),
         };
         Self { iso: at.rfc3339_seconds(), says }
     }
@@ -359,7 +359,7 @@ pub(super) struct ItemPage {
     pub(super) hidden: usize,
     pub(super) mixed: bool,
     pub(super) view: &'static str,
-    pub(super) views: Vec<(&'static str, &'static str, String)>,
+    pub(super) views: Vec<(&'static str, bool, String)>,
     pub(super) text: Html,
     pub(super) escapes: Html,
     pub(super) part: usize,
@@ -626,6 +626,7 @@ mod tests {
     use super::*;
 
     /// Every template, by name.
+    #[expect(clippy::disallowed_methods, reason = "a test reads the templates as files")]
     fn templates() -> Vec<(String, String)> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/console/templates");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
