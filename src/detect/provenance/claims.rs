@@ -424,10 +424,11 @@ fn is_taste(found: &str) -> bool {
 fn stands_alone(raw: &str, end: usize) -> bool {
     let rest = raw.get(end..).unwrap_or_default();
     let word = rest.split_whitespace().next().unwrap_or_default();
-    !(rest.starts_with(['-', '/']) && rest[1..].starts_with(char::is_alphabetic))
-        && !(raw.get(..end).is_some_and(|t| t.to_lowercase().ends_with("best"))
-            && word.to_lowercase().starts_with("practice"))
-        && !(raw.get(..end).is_some_and(|t| t.ends_with("leading")) && matches!(word, "with" | "to" | "by" | "up"))
+    let joined = rest.starts_with(['-', '/']) && rest[1..].starts_with(char::is_alphabetic);
+    let before = raw.get(..end).unwrap_or_default().to_lowercase();
+    let practice = before.ends_with("best") && word.to_lowercase().starts_with("practice");
+    let with = before.ends_with("leading") && matches!(word, "with" | "to" | "by" | "up");
+    !(joined || practice || with)
 }
 
 /// The place where a sentence ranks a named third party, when it does.
