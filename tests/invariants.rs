@@ -782,7 +782,8 @@ fn i13_a_deadline_never_moves_back() {
 #[test]
 fn i14_only_the_server_listens_and_only_webhooks_go_out() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let listens = ["http/listen.rs", "http/outbound.rs", "cli/serve.rs", "cli/doctor.rs"];
+    let listens =
+        ["http/listen.rs", "http/outbound.rs", "http/witness.rs", "cli/serve.rs", "cli/doctor.rs", "cli/witness.rs"];
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(&source) {
         let entry = entry.unwrap();

@@ -39,6 +39,8 @@ pub struct LogWriter<S: LogStorage> {
     /// What each witness saw last.
     seen: Seen,
     pub(in crate::ledger) poisoned: bool,
+    /// Whether this run has kept a checkpoint.
+    kept: bool,
 }
 
 /// What a caller may know beyond the log's own folder.
@@ -78,7 +80,7 @@ impl<S: LogStorage> LogWriter<S> {
         let head = storage.head()?;
         let log = VerifiedLog::empty(trust);
         let (tail, taken_in, asker, seen) = (Vec::new(), Vec::new(), options.asker, Seen::new());
-        let mut writer = Self { storage, key, log, tail, taken_in, head, asker, seen, poisoned: false };
+        let mut writer = Self { storage, key, log, tail, taken_in, head, asker, seen, poisoned: false, kept: false };
         options.leaves.into_iter().for_each(|leaves| writer.log.history_mut().know_leaves(leaves));
         writer.load()?;
         writer.take_in(&options.intake)?;
@@ -93,7 +95,6 @@ impl<S: LogStorage> LogWriter<S> {
         }
         writer.publish()?;
         writer.storage.clear_wal()?;
-        writer.keep_checkpoint()?;
         Ok(writer)
     }
     /// The verified log.
@@ -184,6 +185,7 @@ impl<S: LogStorage> LogWriter<S> {
             self.commit(entries)?;
             // Step 6.
             self.publish()?;
+            self.keep_checkpoint()?;
             self.storage.clear_wal()?;
         }
         self.poisoned = false;
@@ -240,6 +242,7 @@ impl<S: LogStorage> LogWriter<S> {
         let note = self.log.note().to_owned();
         self.swap_head(&note)?;
         self.publish()?;
+        self.keep_checkpoint()?;
         self.poisoned = false;
         Ok(())
     }
@@ -359,8 +362,12 @@ impl<S: LogStorage> LogWriter<S> {
         Ok(())
     }
 
-    /// Keeps the newest checkpoint: later evidence proves that the log only grew since. One a run, not one a batch.
+    /// Keeps the first checkpoint of a run: later evidence proves that the log only grew since. A run that only looks
+    /// writes nothing.
     fn keep_checkpoint(&mut self) -> Result<(), LedgerError> {
+        if std::mem::replace(&mut self.kept, true) {
+            return Ok(());
+        }
         let Some(checkpoint) = self.log.checkpoint() else { return Ok(()) };
         let path = format!("{CHECKPOINTS}/{}", checkpoint.body().size);
         if self.storage.read(&path)?.is_none() {
