@@ -2,7 +2,7 @@
 
 use super::LedgerError;
 use super::bundle::{read_entries, write_entry};
-use super::checkpoint::{Age, Checkpoint, Note};
+use super::checkpoint::{Age, Checkpoint, Note, TlogPolicy};
 use super::policy::Trust;
 use super::storage::LogStorage;
 use super::tree::{TILE_WIDTH, Tile, Tree, entries_path, grown_bundles, leaf_hash};
@@ -182,6 +182,13 @@ pub fn fsck<S: LogStorage + ?Sized>(
     damage.extend(check_files(storage, &body, &files)?);
     if damage.is_empty() {
         let entries = read_log_entries(storage, 0, body.size)?;
+        let mut tree = Tree::default();
+        entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
+        for file in files {
+            if let Some(why) = check_kept(storage, &file, &tree, trust.tlog())? {
+                damage.push(Damage { file, why });
+            }
+        }
         let text = String::from_utf8_lossy(&bytes);
         let entries = entries.iter().map(Vec::as_slice);
         // A head that witnesses have not signed yet is checked as far as they have, by whoever reads the log.
@@ -251,6 +258,28 @@ fn check_checkpoints<S: LogStorage + ?Sized>(
     Ok((damage, best))
 }
 
+/// What is wrong with a checkpoint that was kept: it is named by its size, signed by the log, and over the log's first
+/// entries. `None` for one that is right, and for any other file.
+pub(super) fn check_kept<S: LogStorage + ?Sized>(
+    storage: &S,
+    file: &str,
+    tree: &Tree,
+    policy: &TlogPolicy,
+) -> Result<Option<&'static str>, LedgerError> {
+    let Some(name) = file.strip_prefix(super::writer::CHECKPOINTS).and_then(|rest| rest.strip_prefix('/')) else {
+        return Ok(None);
+    };
+    let bytes = storage.read(file)?.unwrap_or_default();
+    let verified = Note::parse(&bytes).and_then(|note| match note.verify(policy, Age::Archive) {
+        // Witnesses came later, or were not asked yet.
+        Err(LedgerError::Quorum) => note.verify_log(policy),
+        other => other.map(|verified| verified.body().clone()),
+    });
+    let Ok(body) = verified else { return Ok(Some("is not a checkpoint signed by this log")) };
+    let fits = body.size.to_string() == name && body.size <= tree.size() && tree.root_at(body.size) == Some(body.root);
+    Ok((!fits).then_some("is over other entries than these"))
+}
+
 /// The damaged file behind a log that does not hash to `body`, as an error; `None` when every file fits.
 pub(crate) fn locate_damage<S: LogStorage + ?Sized>(storage: &S, body: &Checkpoint) -> Option<LedgerError> {
     let files = storage.list().ok()?;
@@ -318,7 +347,7 @@ fn check_files<S: LogStorage + ?Sized>(
     // Every tile there is, older partial ones included; and every one there must be.
     for file in files {
         if file.starts_with(super::writer::CHECKPOINTS) {
-            // Each speaks for itself: the log's signature is on it.
+            // Each has the log's signature: `check_kept` looks at it.
         } else if let Some(bundle) = super::writer::parse_bundle(file) {
             check_bundle_file(storage, truth, body.size, file, bundle, &mut damage)?;
         } else {

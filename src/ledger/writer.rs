@@ -9,7 +9,7 @@ use super::checkpoint::{Age, Checkpoint, LogKey, Note, VerifiedCheckpoint};
 use super::cosign::{self, Asker, Seen};
 use super::policy::Trust;
 use super::proof::LogProof;
-use super::reader::{locate_damage, read_log_entries};
+use super::reader::{check_kept, locate_damage, read_log_entries};
 use super::sign::{Draft, SignRequest, Signer};
 use super::signed::SignedVersion;
 use super::storage::LogStorage;
@@ -179,13 +179,13 @@ impl<S: LogStorage> LogWriter<S> {
         // From here a failure leaves memory and disk apart until the log is opened again.
         self.poisoned = true;
         if !entries.is_empty() {
+            self.keep_checkpoint()?;
             // Step 2.
             self.storage.append_wal(&write_record(first, &entries))?;
             // Steps 3 to 5.
             self.commit(entries)?;
             // Step 6.
             self.publish()?;
-            self.keep_checkpoint()?;
             self.storage.clear_wal()?;
         }
         self.poisoned = false;
@@ -235,6 +235,7 @@ impl<S: LogStorage> LogWriter<S> {
             return Ok(());
         }
         self.poisoned = true;
+        self.keep_checkpoint()?;
         let entries = std::mem::take(&mut self.taken_in);
         let old = self.laid_out_before(entries.len());
         self.write_files(old, entries)?;
@@ -242,7 +243,6 @@ impl<S: LogStorage> LogWriter<S> {
         let note = self.log.note().to_owned();
         self.swap_head(&note)?;
         self.publish()?;
-        self.keep_checkpoint()?;
         self.poisoned = false;
         Ok(())
     }
@@ -362,16 +362,18 @@ impl<S: LogStorage> LogWriter<S> {
         Ok(())
     }
 
-    /// Keeps the first checkpoint of a run: later evidence proves that the log only grew since. A run that only looks
-    /// writes nothing.
+    /// Keeps the checkpoint that a run found, once it writes: later evidence proves that the log only grew since. A run
+    /// that only looks writes nothing.
     fn keep_checkpoint(&mut self) -> Result<(), LedgerError> {
         if std::mem::replace(&mut self.kept, true) {
             return Ok(());
         }
-        let Some(checkpoint) = self.log.checkpoint() else { return Ok(()) };
-        let path = format!("{CHECKPOINTS}/{}", checkpoint.body().size);
+        let Some(head) = self.head.clone() else { return Ok(()) };
+        let path = format!("{CHECKPOINTS}/{}", Note::parse(&head)?.dangerous_unverified_body().size);
         if self.storage.read(&path)?.is_none() {
-            self.storage.write_new(&path, self.log.note().as_bytes())?;
+            // With what witnesses said of it.
+            let published = self.storage.published()?.filter(|bytes| bytes.starts_with(&head));
+            self.storage.write_new(&path, &published.unwrap_or(head))?;
         }
         Ok(())
     }
@@ -466,6 +468,9 @@ impl<S: LogStorage> LogWriter<S> {
         let known: Vec<String> =
             grown_bundles(0, size).into_iter().map(|(at, width)| entries_path(at, width)).collect();
         for path in self.storage.list()? {
+            if let Some(why) = check_kept(&self.storage, &path, self.log.tree(), self.log.history().trust().tlog())? {
+                return Err(LedgerError::ReadOnly { file: path, why });
+            }
             let Some((index, width)) = parse_bundle(&path) else { continue };
             let end = index.checked_mul(TILE_WIDTH).and_then(|start| start.checked_add(width));
             if end.is_none_or(|end| end > size) && !known.contains(&path) {
