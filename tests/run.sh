@@ -23,6 +23,10 @@ for argument in "$@"; do
   esac
 done
 
+# What is shipped is linked with optimisation over all crates, which takes minutes; what is tested here need not be.
+export CARGO_PROFILE_RELEASE_LTO=${CARGO_PROFILE_RELEASE_LTO:-off}
+export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=${CARGO_PROFILE_RELEASE_CODEGEN_UNITS:-16}
+
 step() {
   local name=$1 start=$SECONDS status=0
   shift
