@@ -136,7 +136,8 @@ impl Scanner {
                 let (Some(before), Some((opening, _))) = (alone.get(at), openings.get(at)) else { continue };
                 if crosses && !before.rules.contains(&finding.rule) && !own.rules.contains(&finding.rule) {
                     let loose = loose.entry(at).or_insert_with(|| self.loose(opening_texts[*opening], &mut steps));
-                    if loose.contains(&finding.rule) {
+                    // A scrap, such as a bare command, is no next thing in a list: it waits for its other half.
+                    if loose.contains(&finding.rule) && completion.split(' ').count() > SCRAP {
                         continue;
                     }
                     let members = vec![opening.to_string(), (first + number).to_string()];
@@ -220,6 +221,9 @@ impl Scanner {
         }
     }
 }
+
+/// Words of a note that says nothing alone.
+const SCRAP: usize = 3;
 
 /// What comes next in anybody's list. None of it asks for anything that a rule looks for.
 const NEUTRAL: [&str; 8] = [
